@@ -1,0 +1,101 @@
+"The rules of the house, checked over all pages."
+import ast, re, shutil, subprocess, sys
+import pytest
+from pages import NBS, PAGES, ROOT, body, code_cells, defined, directives, is_export, module_of, read, source
+
+NUMBER = {module_of(read(p)): int(p.name[:2]) for p in PAGES if p.name[:2].isdigit()}
+IDS = [str(p.relative_to(NBS)) for p in PAGES]
+pages = pytest.mark.parametrize('page', PAGES, ids=IDS)
+
+def statements(page):
+    for c in code_cells(read(page)):
+        try: yield source(c), ast.parse(source(c))
+        except SyntaxError: pytest.fail(f'{page.name}: a cell does not parse:\n{source(c)[:200]}')
+
+@pages
+def test_weight_and_cells(page):
+    assert page.stat().st_size <= 300*1024
+    for c in code_cells(read(page)): assert len(body(source(c)).splitlines()) <= 40, source(c)[:80]
+
+@pages
+def test_outputs_are_saved_and_clean(page):
+    cells = code_cells(read(page))
+    assert any(c['outputs'] for c in cells), 'run the page top to bottom before committing it'
+    for c in cells:
+        for o in c['outputs']:
+            assert o['output_type'] != 'error', source(c)
+            assert not (o['output_type']=='stream' and o['name']=='stderr'), f"{source(c)[:60]}: {''.join(o['text'])[:200]}"
+
+@pages
+def test_imports_stand_alone_and_go_down(page):
+    own = int(page.name[:2]) if page.name[:2].isdigit() else 99
+    for src,tree in statements(page):
+        found = [n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]
+        top = [n for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
+        assert not top or len(top)==len(tree.body), f'an import among other code:\n{src}'
+        for n in found:
+            names = [n.module or ''] if isinstance(n, ast.ImportFrom) else [a.name for a in n.names]
+            for name in names:
+                if name.startswith('robin_nb.'): assert NUMBER[name.split('.')[1]] < own, f'{page.name} imports {name}'
+            assert not (isinstance(n, ast.ImportFrom) and any(a.name=='*' for a in n.names)), f'{page.name}: import *'
+
+@pages
+def test_exports_are_definitions(page):
+    for src,tree in statements(page):
+        if not is_export(src): continue
+        for node in tree.body:
+            assert isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)), src[:200]
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith('_'):
+                assert ast.get_docstring(node), f'{node.name} has no docstring'
+        for name in defined(src):
+            constant = not any(isinstance(n, (ast.FunctionDef, ast.ClassDef)) and n.name==name for n in tree.body)
+            assert not constant or name.isupper() or name.startswith('_'), f'{name} would be public by accident'
+
+def test_every_name_is_exported_once():
+    seen = {}
+    for page in PAGES:
+        for src,_ in statements(page):
+            if is_export(src):
+                for name in defined(src):
+                    if name.startswith('_'): continue
+                    assert name not in seen, f'{name} is exported by {seen[name]} and {page.name}'
+                    seen[name] = page.name
+
+@pages
+def test_every_page_has_its_frame(page):
+    md = [source(c) for c in read(page)['cells'] if c['cell_type']=='markdown']
+    assert re.match(r'# .+\n\n> .+', md[0]), 'a title and a subtitle'
+    if page.stem=='index': return
+    assert '**Time**' in md[0] and '**You need**' in md[0]
+    assert any('## Exercise' in m for m in md) and any('## What you have now' in m for m in md)
+
+def test_export_changes_nothing(tmp_path):
+    "The modules in the package are what the pages export"
+    for name in 'nbs','robin_nb','settings.ini': (shutil.copytree if (ROOT/name).is_dir() else shutil.copy)(ROOT/name, tmp_path/name)
+    subprocess.run([sys.executable, '-c', 'from nbdev.export import nb_export; from nbdev.doclinks import nbdev_export; nbdev_export()'], cwd=tmp_path, check=True)
+    for f in sorted((ROOT/'robin_nb').glob('*.py')): assert f.read_text()==(tmp_path/'robin_nb'/f.name).read_text(), f'run nbdev_export: {f.name}'
+
+def test_light_imports():
+    "Whoever imports the engine gets neither matplotlib nor torchvision nor ipywidgets"
+    rest = [m for m in NUMBER if m and m not in ('viz','structure','widgets','cli')]
+    code = f"import sys\nfor m in {rest}: __import__('robin_nb.'+m)\nbad = {{'matplotlib','torchvision','ipywidgets','IPython'}} & set(sys.modules)\nassert not bad, bad"
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+def test_no_forbidden_words():
+    for f in [*PAGES, *(ROOT/'robin_nb').glob('*.py')]:
+        text = f.read_text().lower()
+        for word in 'prune rate','prune_rate','.cuda()','sys.path': assert word not in text or (f.stem in ('00_core','core') and word=='.cuda()'), f'{word!r} in {f.name}'
+
+def test_ratios(capsys):
+    "Style, printed and not enforced: how soon is an exported name used, and does that use assert?"
+    names = near = checked = 0
+    for page in PAGES:
+        cells = [source(c) for c in code_cells(read(page))]
+        for j,src in enumerate(cells):
+            if not is_export(src): continue
+            for name in defined(src):
+                if name.startswith('_'): continue
+                names += 1
+                use = next((k for k in range(j+1, len(cells)) if re.search(rf'\b{name}\b', cells[k])), None)
+                if use is not None and use-j <= 2: near += 1; checked += bool(re.search(r'\b(assert|test_\w+|expect_fail|check)\b', cells[use]))
+    with capsys.disabled(): print(f'\n{names} exported names; used within two cells: {near/max(names,1):.0%}; that use asserts: {checked/max(near,1):.0%}')
