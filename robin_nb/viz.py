@@ -6,11 +6,11 @@
 __all__ = ['CLEAN', 'ATTACKED', 'GREY', 'STYLE', 'house_style', 'line', 'show_images', 'show_attacks', 'show_mask', 'show_masks',
            'show_history', 'LivePlot']
 
-# %% ../nbs/01_viz.ipynb #ffd6f57d
+# %% ../nbs/01_viz.ipynb #e6780408
 import matplotlib.pyplot as plt, numpy as np, torch
 from matplotlib.ticker import MaxNLocator
 
-# %% ../nbs/01_viz.ipynb #0fc6a4e2
+# %% ../nbs/01_viz.ipynb #e715c691
 CLEAN,ATTACKED,GREY = '#4a6b8a','#d9702b','#767676'
 STYLE = {'figure.figsize':(4.4,2.8), 'figure.dpi':100, 'savefig.dpi':100, 'savefig.bbox':'tight', 'axes.spines.top':False, 'axes.spines.right':False,
          'axes.titlesize':10, 'axes.titlelocation':'left', 'axes.labelsize':9, 'xtick.labelsize':8, 'ytick.labelsize':8, 'legend.frameon':False,
@@ -20,14 +20,14 @@ def house_style():
     "Use the look of this book for all figures drawn from now on"
     plt.rcParams.update(STYLE)
 
-# %% ../nbs/01_viz.ipynb #93b2e762
-def line(ax, x, y, name='', color=CLEAN, **kw):
-    "Draw `y` over `x` on `ax` with `name` written at the line's right end; returns the line"
+# %% ../nbs/01_viz.ipynb #f1980fc0
+def line(ax, x, y, name='', color=CLEAN, dy=0, **kw):
+    "Draw `y` over `x` on `ax` with `name` at the line's right end, moved up by `dy` points; returns the line"
     drawn, = ax.plot(x, y, color=color, **kw)
-    if name: ax.annotate(name, (x[-1], y[-1]), xytext=(4,0), textcoords='offset points', color=color, fontsize=8, va='center')
+    if name: ax.annotate(name, (x[-1], y[-1]), xytext=(4,dy), textcoords='offset points', color=color, fontsize=8, va='center')
     return drawn
 
-# %% ../nbs/01_viz.ipynb #21bdedb6
+# %% ../nbs/01_viz.ipynb #50dc757a
 def show_images(x, titles=None, good=None, axes=None, signed=False):
     "Draw images `x` (n,c,h,w) in [0,1] in a row; titles are blue-grey where `good`, else orange. `signed` centres the colours at 0"
     if x.ndim != 4: raise ValueError(f"images must be (n,c,h,w); got {tuple(x.shape)}")
@@ -42,7 +42,7 @@ def show_images(x, titles=None, good=None, axes=None, signed=False):
         if titles is not None: ax.set_title(str(titles[j]), fontsize=8, loc='center', color='black' if good is None else CLEAN if good[j] else ATTACKED)
     return axes
 
-# %% ../nbs/01_viz.ipynb #70a99e9e
+# %% ../nbs/01_viz.ipynb #b90e4ea1
 def show_attacks(x, d, names, before, after, y):
     "Three rows: images `x`, perturbations `d` amplified, and `x+d`; titled with the predicted class `before` and `after`"
     n,factor = len(x), round(.5/max(d.abs().max().item(), 1e-3))
@@ -56,7 +56,7 @@ def show_attacks(x, d, names, before, after, y):
     fig.suptitle(f'{broken} of {(before==y).sum().item()} right answers become wrong', fontsize=10)
     return fig
 
-# %% ../nbs/01_viz.ipynb #9450f3d0
+# %% ../nbs/01_viz.ipynb #c316b79e
 def show_mask(m, ax=None, title=None):
     "Draw a mask (out,in) or (out,in,kh,kw) as dots, black = kept: one row of kernels for each output channel"
     m = torch.as_tensor(m).detach().cpu().float()
@@ -68,7 +68,7 @@ def show_mask(m, ax=None, title=None):
     for s in ax.spines.values(): s.set_visible(True)
     return ax
 
-# %% ../nbs/01_viz.ipynb #d070eab2
+# %% ../nbs/01_viz.ipynb #8e2851e0
 def show_masks(masks, ncols=4):
     "Draw a dictionary of masks, each under its name and its kept share"
     nrows = -(-len(masks)//ncols)
@@ -78,7 +78,7 @@ def show_masks(masks, ncols=4):
         ax.set_axis_on(); show_mask(m, ax, f'{name}: {torch.as_tensor(m).float().mean().item():.1%} kept')
     return fig
 
-# %% ../nbs/01_viz.ipynb #4dd2ba3f
+# %% ../nbs/01_viz.ipynb #6be5fa95
 def show_history(records, ax=None, chance=None):
     "Draw `clean` and `robust` validation accuracy of a list of epoch records on one axis"
     if ax is None: ax = plt.subplots()[1]
@@ -90,7 +90,7 @@ def show_history(records, ax=None, chance=None):
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
-# %% ../nbs/01_viz.ipynb #723149e3
+# %% ../nbs/01_viz.ipynb #84d4eecd
 class LivePlot:
     "A callback for `fit`: draws the history anew after each epoch"
     def __init__(self): self.records,self.handle = [],None
