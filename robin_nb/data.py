@@ -6,7 +6,7 @@
 __all__ = ['FASHION', 'KNOWN', 'Images', 'Batches', 'loader', 'split', 'DataLoaders', 'read_npz', 'import_torchvision', 'Files',
            'Subset', 'load_data', 'Crop', 'check_batch']
 
-# %% ../nbs/02_data.ipynb #f14816c6
+# %% ../nbs/02_data.ipynb #fa5cf9fb
 import warnings
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,7 +15,7 @@ import numpy as np, torch, torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-# %% ../nbs/02_data.ipynb #a7a72859
+# %% ../nbs/02_data.ipynb #e01e03aa
 class Images(Dataset):
     "Pictures `x` uint8 (n,c,h,w), or floats in [0,1] of any shape, and labels `y` (n,), in memory; indexed by a list, gives (x, y, i)"
     def __init__(self, x, y):
@@ -28,7 +28,7 @@ class Images(Dataset):
         x = self.x[i]
         return x.float()/255 if x.dtype==torch.uint8 else x.float(), self.y[i], i
 
-# %% ../nbs/02_data.ipynb #00310372
+# %% ../nbs/02_data.ipynb #9a3c13ec
 class Batches(Sampler):
     "Index tensors of `bs` each out of `n`; shuffled as a function of `seed` and the epoch if a `seed` is given"
     def __init__(self, n, bs, seed=None): self.n,self.bs,self.seed,self.epoch = n,bs,seed,0
@@ -39,12 +39,12 @@ class Batches(Sampler):
         g = torch.Generator().manual_seed(self.seed*1_000_003 + self.epoch)
         return iter(torch.randperm(self.n, generator=g).split(self.bs))
 
-# %% ../nbs/02_data.ipynb #750bd42b
+# %% ../nbs/02_data.ipynb #66521512
 def loader(ds, bs=128, seed=None, workers=0):
     "A `DataLoader` that takes its batches whole from `ds`; in order, or shuffled if a `seed` is given"
     return DataLoader(ds, batch_size=None, sampler=Batches(len(ds), bs, seed), num_workers=workers, persistent_workers=workers>0)
 
-# %% ../nbs/02_data.ipynb #a3baa342
+# %% ../nbs/02_data.ipynb #ad853710
 def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
     "Indices of `n` training pictures in two sorted parts, (train, validation); `valid` is a share, with at least 500 pictures and at most a fifth"
     if not 0 <= valid < 1: raise ValueError(f"valid is a share in [0,1); got {valid}")
@@ -52,7 +52,7 @@ def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return order[k:].sort().values, order[:k].sort().values
 
-# %% ../nbs/02_data.ipynb #f91a76a7
+# %% ../nbs/02_data.ipynb #bff0705b
 @dataclass
 class DataLoaders:
     "Loaders of raw batches (x, y, i) and what a model must know of the data"
@@ -70,7 +70,7 @@ class DataLoaders:
     @property
     def shape(self): return tuple(next(iter(self.test))[0].shape[1:])
 
-# %% ../nbs/02_data.ipynb #b22c3c4f
+# %% ../nbs/02_data.ipynb #f12d1399
 def _stripes(n, seed):
     g = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 2, (n,), generator=g)
@@ -84,7 +84,7 @@ def _blobs(n, seed):
     x = torch.tensor([[.35,.4],[.65,.6]])[y] + .09*torch.randn(n, 2, generator=g)
     return x.clamp(0,1), y
 
-# %% ../nbs/02_data.ipynb #a45d0d7f
+# %% ../nbs/02_data.ipynb #b5788011
 def _channels_first(x, what):
     if x.dtype != np.uint8: raise ValueError(f"{what} must be uint8; got {x.dtype}")
     if x.ndim==3: return x[:,None]
@@ -110,7 +110,7 @@ def read_npz(file):
         parts[part] = x,y.astype(np.int64)
     return parts
 
-# %% ../nbs/02_data.ipynb #31c2084e
+# %% ../nbs/02_data.ipynb #56611749
 def import_torchvision():
     "Import torchvision, also where its compiled operators do not match the installed torch"
     import sys
@@ -124,7 +124,7 @@ def import_torchvision():
             warnings.simplefilter('ignore'); import torchvision
     return torchvision
 
-# %% ../nbs/02_data.ipynb #bd2de4d1
+# %% ../nbs/02_data.ipynb #fa692563
 class Files(Dataset):
     "Pictures in folders named after their class, as torchvision's `ImageFolder`; the short side becomes 8/7 of `size`, then the centre `size` x `size`"
     def __init__(self, folder, size=224, classes=None):
@@ -147,7 +147,7 @@ class Files(Dataset):
         x,y = torch.stack([self._read(j) for j in i.tolist()]),torch.tensor([self.samples[j][1] for j in i.tolist()])
         return x.float()/255, y, i
 
-# %% ../nbs/02_data.ipynb #30750854
+# %% ../nbs/02_data.ipynb #64f73743
 class Subset(Dataset):
     "The pictures `idx` of `ds`, renumbered from 0"
     def __init__(self, ds, idx): self.ds,self.idx = ds,idx
@@ -157,7 +157,7 @@ class Subset(Dataset):
         x,y,_ = self.ds[self.idx[i]]
         return x, y, i
 
-# %% ../nbs/02_data.ipynb #3326308a
+# %% ../nbs/02_data.ipynb #515a11ee
 FASHION = ('T-shirt','trouser','pullover','dress','coat','sandal','shirt','sneaker','bag','boot')
 KNOWN = ('stripes','blobs','fashion_mini','fashion_mnist','cifar10','cifar100','svhn','imagenet100')
 
@@ -178,7 +178,7 @@ def _stats(x):
     x = x.reshape(len(x), x.shape[1], -1).double().div(255 if x.dtype==torch.uint8 else 1)
     return tuple(round(v, 4) for v in x.mean((0,2)).tolist()), tuple(round(v, 4) for v in x.std((0,2)).tolist())
 
-# %% ../nbs/02_data.ipynb #ab51b1b2
+# %% ../nbs/02_data.ipynb #c65a0b65
 def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
     if not (folder/'train').is_dir(): raise FileNotFoundError(f"{folder} needs the folders train and test (or val) with one folder per class inside")
     held = next((folder/p for p in ('test','val') if (folder/p).is_dir()), folder/'test')
@@ -188,17 +188,21 @@ def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
     return DataLoaders(loader(Subset(train, a), bs, seed, workers), loader(Subset(train, b), bs, None, workers), loader(test, bs, None, workers),
                        folder.name, tuple(train.classes), (.485,.456,.406), (.229,.224,.225), size//8 if size < 64 else 4, True)
 
-# %% ../nbs/02_data.ipynb #0b3e0f01
+# %% ../nbs/02_data.ipynb #9eaf0350
 def load_data(
     name:str,         # One of `KNOWN`, a path to an .npz file, or a folder with `train` and `test` (or `val`)
     root=None,        # Where downloaded sets are kept; default `data`
     bs:int=128,       # Images in a batch
     valid:float=.02,  # Share of the training set held out for validation
     seed:int=0,       # Of the held-out part and of the order of training batches
+    augment:bool=True,  # Whether training pictures are to be shifted and mirrored (by `fit`, with `pad` and `flip`)
     size:int=224,     # Side of pictures read from folders
     workers:int=0,    # Processes that read pictures from folders
 )->DataLoaders:       # Batches are raw (x in [0,1], y, i)
     "Loaders for training, validation and test"
+    if not augment:
+        dls = load_data(name, root, bs, valid, seed, True, size, workers); dls.pad,dls.flip = 0,False
+        return dls
     if bs < 2: raise ValueError(f"bs must be at least 2, because batch norms need more than one image; got {bs}")
     name,root = str(name),Path(root or 'data')
     if name=='imagenet100':
@@ -226,7 +230,7 @@ def load_data(
     dls = [loader(Images(*parts[p]), bs, seed if p=='train' else None) for p in ('train','valid','test')]
     return DataLoaders(*dls, Path(name).stem, classes, mean, std, pad, flip)
 
-# %% ../nbs/02_data.ipynb #e6c86704
+# %% ../nbs/02_data.ipynb #95b18805
 class Crop:
     "One random window and flip for each of `n` images of `size` (h,w) inside a border of `pad`, as a function of `seed`"
     def __init__(self, n, size, pad=0, seed=0, flip=True):
@@ -259,7 +263,7 @@ class Crop:
         self._canvas(canvas)[self._window(canvas)] = d
         return canvas
 
-# %% ../nbs/02_data.ipynb #bd2ba1c3
+# %% ../nbs/02_data.ipynb #6f6d8779
 def check_batch(x, y, n_classes=None):
     "Raise unless images `x` lie in [0,1] and labels `y` in 0..n_classes-1"
     lo,hi = x.min().item(),x.max().item()

@@ -5,22 +5,23 @@
 # %% auto #0
 __all__ = ['n_kept', 'topk_mask', 'ste_mask', 'scores_']
 
-# %% ../nbs/05_masks.ipynb #cb1fba8f
+# %% ../nbs/05_masks.ipynb #59b4a6df
 import numpy as np, torch
 from torch import Tensor
 
-# %% ../nbs/05_masks.ipynb #d47f2c12
+# %% ../nbs/05_masks.ipynb #7df29761
 def n_kept(n:int, keep:float)->int:
     "How many of `n` weights are left at the share `keep` in (0,1]: at least one"
     if not 0 < keep <= 1: raise ValueError(f"keep is the share that stays, in (0,1]; got {keep}")
     return max(1, round(keep*n))
 
-# %% ../nbs/05_masks.ipynb #dbda72de
+# %% ../nbs/05_masks.ipynb #cd5d65c0
 def topk_mask(s:Tensor, k:int)->Tensor:
     "Mask of the shape and dtype of `s`: one where |s| is among the `k` largest, of equal ones the later; exactly `k` ones"
     n = s.numel()
     if not 1 <= k <= n: raise ValueError(f"k must be in 1..{n}, the number of weights; got {k}")
     a = s.detach().abs().flatten()
+    if not torch.isfinite(a.max()): raise FloatingPointError("scores must be finite; try a lower learning rate")
     if a.device.type=='cpu': cut = np.partition(a.numpy(), n-k)[n-k].item()
     else: cut = a.kthvalue(n-k+1).values
     m = a > cut
@@ -28,7 +29,7 @@ def topk_mask(s:Tensor, k:int)->Tensor:
     m[tied[len(tied)-k+int(m.sum()):]] = True
     return m.view_as(s).to(s.dtype)
 
-# %% ../nbs/05_masks.ipynb #7423564f
+# %% ../nbs/05_masks.ipynb #63f78612
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
     def forward(ctx, s, m): ctx.save_for_backward(s); return m.clone()
@@ -39,7 +40,7 @@ def ste_mask(s:Tensor, k:int, m:Tensor=None)->Tensor:
     "`topk_mask(s, k)` (or `m`, if it is already known) forwards; backwards as if the mask were |s|"
     return _StraightThrough.apply(s, topk_mask(s, k) if m is None else m)
 
-# %% ../nbs/05_masks.ipynb #55af6bdf
+# %% ../nbs/05_masks.ipynb #ce6df023
 @torch.no_grad()
 def scores_(s:Tensor, a:float=.01)->Tensor:
     "Fill `s` with uniform numbers in (-`a`,`a`), in place, from PyTorch's global generator"

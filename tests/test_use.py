@@ -1,0 +1,81 @@
+"What users do: commands in a process of their own, interrupted and on a full disk; the wheel outside the checkout."
+import json, os, resource, signal, subprocess, sys, time
+from pathlib import Path
+import pytest
+from pages import PAGES, ROOT
+
+BIN = Path(sys.executable).parent
+QUICK = ['--data','stripes','--widths','4,8,16','--keep','.3','--bs','100','--eps','0.05','--steps','2','--quiet']
+
+def run(*args, **kw):
+    return subprocess.run([str(BIN/args[0]), *map(str, args[1:])], capture_output=True, text=True, timeout=300, **kw)
+
+def test_help_is_the_documentation():
+    said = run('robin_prune', '--help').stdout
+    for words in '--keep', 'Share of all weights that stays', '--eps', '8/255': assert words in said
+    for command in 'robin_evaluate','robin_info','robin_pages': assert run(command, '--help').returncode==0
+
+def test_a_run_from_end_to_end(tmp_path):
+    r = run('robin_prune', *QUICK, '--epochs', 2, '--out', tmp_path/'x')
+    assert r.returncode==0 and 'PGD-20, 1 restart, Linf eps 0.05' in r.stdout, r.stderr
+    report = json.loads((tmp_path/'x'/'report.json').read_text())
+    assert report['versions']['torch'] and len(report['history'])==2
+    assert run('robin_info', tmp_path/'x'/'model.safetensors').returncode==0
+    r = run('robin_evaluate', tmp_path/'x'/'model.safetensors', '--n', 100)
+    assert r.returncode==0 and 'of 100 images' in r.stdout
+
+@pytest.mark.parametrize('change,words', [(['--keep','2'], 'keep is the share'), (['--eps','8'], 'write 8/255'), (['--data','nowhere'], 'no data set'), (['--widths','a,b,c'], 'whole numbers'),
+                                          (['--data','blobs'], 'these models take images'), (['--minutes','-1','--epochs','0'], 'epochs must be')], ids=lambda v: str(v[0]) if isinstance(v, list) else '')
+def test_bad_input_gets_one_line(change, words, tmp_path):
+    r = run('robin_prune', *QUICK, *change, '--out', tmp_path/'x')
+    assert r.returncode==2 and words in r.stderr and len(r.stderr.strip().splitlines())==1, r.stderr
+    assert 'Traceback' not in r.stderr and not (tmp_path/'x'/'model.safetensors').exists()
+
+def test_corrupt_data_file(tmp_path):
+    (tmp_path/'d.npz').write_bytes(b'PK but not really')
+    r = run('robin_prune', *QUICK, '--data', tmp_path/'d.npz', '--out', tmp_path/'x')
+    assert r.returncode==2 and 'not a readable .npz' in r.stderr and len(r.stderr.strip().splitlines())==1, r.stderr
+
+def test_ctrl_c_keeps_the_checkpoint_and_resumes(tmp_path):
+    args = [str(BIN/'robin_prune'), *QUICK, '--epochs', '40', '--every', '40', '--out', str(tmp_path/'x'), '--no_figures']
+    p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(1200):
+        if (tmp_path/'x'/'checkpoint.pt').exists() or p.poll() is not None: break
+        time.sleep(.05)
+    p.send_signal(signal.SIGINT)
+    _,err = p.communicate(timeout=120)
+    assert p.returncode==130 and 'goes on from there' in err and 'Traceback' not in err, err
+    assert sorted(f.name for f in (tmp_path/'x').iterdir())==['checkpoint.pt']
+    r = subprocess.run(args, capture_output=True, text=True, timeout=300)
+    assert r.returncode==0, r.stderr
+    assert len(json.loads((tmp_path/'x'/'report.json').read_text())['history'])==40
+
+def test_full_disk_writes_nothing_half(tmp_path):
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+    r = run('robin_prune', *QUICK, '--epochs', 1, '--out', tmp_path/'x', preexec_fn=limit)
+    assert r.returncode==2 and 'Traceback' not in r.stderr and len(r.stderr.strip().splitlines())==1, r.stderr
+    assert not any((tmp_path/'x').iterdir())
+
+def test_wheel_outside_the_checkout(tmp_path):
+    "The built wheel alone, in a folder of its own: data, commands and pages are in it"
+    source = tmp_path/'source'
+    subprocess.run(['git', 'clone', '-q', str(ROOT), str(source)], check=True) if (ROOT/'.git').exists() else pytest.skip('needs git')
+    pip = [sys.executable, '-m', 'pip', '-q', '--disable-pip-version-check']
+    subprocess.run([*pip, 'wheel', '--no-deps', '-w', str(tmp_path/'dist'), str(source)], check=True)
+    wheel, = (tmp_path/'dist').glob('*.whl')
+    subprocess.run([*pip, 'install', '--no-deps', '--target', str(tmp_path/'site'), str(wheel)], check=True)
+    code = """
+import robin_nb, pathlib, sys
+from robin_nb.data import load_data
+from robin_nb.cli import robin_pages
+assert pathlib.Path(robin_nb.__file__).is_relative_to(sys.argv[1]), robin_nb.__file__
+assert len(load_data('fashion_mini').test.dataset)==1000
+root = pathlib.Path(robin_nb.__file__).parent
+assert (root/'assets'/'fashion_mini.LICENSE').exists() and len((root/'assets'/'imagenet100.txt').read_text().split())==100
+robin_pages('book')
+print(len(list(pathlib.Path('book').rglob('*.ipynb'))))
+"""
+    env = dict(os.environ, PYTHONPATH=str(tmp_path/'site'))
+    r = subprocess.run([sys.executable, '-c', code, str(tmp_path/'site')], capture_output=True, text=True, cwd=tmp_path, env=env)
+    assert r.returncode==0, r.stderr
+    assert int(r.stdout.split()[-1])==len(subprocess.run(['git','ls-files','nbs/*.ipynb'], capture_output=True, text=True, cwd=ROOT).stdout.split())
