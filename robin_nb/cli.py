@@ -6,7 +6,7 @@
 __all__ = ['one_line_errors', 'fraction', 'make_config', 'bytes_of', 'write_json', 'robin_prune', 'robin_evaluate', 'robin_info',
            'pages_folder', 'robin_pages']
 
-# %% ../nbs/31_cli.ipynb #4983624f
+# %% ../nbs/31_cli.ipynb #4bcf3ee5
 import json, platform, shutil, subprocess, sys, time
 from contextlib import contextmanager
 from functools import partial
@@ -25,7 +25,7 @@ from .objectives import at, clean, fgsm_carry, fgsm_rs
 from .train import TimeLimit, cosine, fit, sgd
 from .evaluate import accuracy, autoattack, check_attack, eps_curve, robust_accuracy
 
-# %% ../nbs/31_cli.ipynb #09177ad3
+# %% ../nbs/31_cli.ipynb #5d2f2035
 @contextmanager
 def one_line_errors(command:str):
     "Print a foreseen error as one line on stderr and exit with 2; an interruption exits with 130"
@@ -34,10 +34,11 @@ def one_line_errors(command:str):
     except KeyboardInterrupt as e: leave(e, 130)
     except (ValueError, TypeError, OSError, ArithmeticError, ImportError) as e: leave(e, 2)
     except RuntimeError as e:
-        if 'out of memory' not in str(e) and 'write' not in str(e): raise
-        leave(e, 2)
+        full = 'PytorchStreamWriter' in str(e) or 'enforce fail' in str(e)      # how torch says that a disk is full
+        if not full and 'out of memory' not in str(e): raise
+        leave('could not write the checkpoint; is the disk full?' if full else e, 2)
 
-# %% ../nbs/31_cli.ipynb #c213f735
+# %% ../nbs/31_cli.ipynb #66203af9
 def fraction(text:str)->float:
     "The number that `text` says, such as 0.1 or 8/255"
     try: top,_,bottom = str(text).partition('/'); return float(top)/float(bottom or 1)
@@ -47,7 +48,7 @@ def _ball(norm, eps):
     if norm not in ('linf','l2'): raise ValueError(f"norm must be linf or l2; got {norm!r}")
     return (Linf if norm=='linf' else L2)(fraction(eps))
 
-# %% ../nbs/31_cli.ipynb #edec8a2b
+# %% ../nbs/31_cli.ipynb #31632468
 def make_config(dls, model:str='small_cnn', widths:str='', keep:float=.1, p:float=.1, seed:int=0, init:str='binary', a:float=.01, lbn:bool=True, dense:bool=False, train_norm:bool=False)->dict:
     "The `config` of `model` for data `dls`; `widths` such as '16,32,64' for small_cnn, one number for a ResNet"
     shape = dls.shape
@@ -71,7 +72,7 @@ def bytes_of(model)->int:
     except ValueError: return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim>1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/31_cli.ipynb #ab636e59
+# %% ../nbs/31_cli.ipynb #4bdbbc0f
 def _objective(name, ball, dls, steps):
     if name=='clean': return clean
     if name=='pgd': return at(partial(pgd, ball=ball, steps=steps))
@@ -98,7 +99,26 @@ def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
 
-# %% ../nbs/31_cli.ipynb #3b98b52e
+# %% ../nbs/31_cli.ipynb #cd4b2626
+def _prune(out, restart, no_figures, quiet, **asked):
+    o,start,out = type('Options', (), asked),time.time(),Path(out)
+    ball = _ball(o.norm, o.eps)
+    set_seed(o.seed)
+    dls = load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment)
+    config = make_config(dls, o.model, o.widths, o.keep, o.p, o.seed, o.init, o.a, not o.no_lbn, o.dense, o.train_norm) | dict(eps=ball.eps, norm=o.norm, source=str(o.data))
+    net = build_model(config).to(default_device())
+    judge = None if o.objective=='clean' else partial(pgd, ball=ball, steps=o.steps)
+    history = fit(net, dls, o.epochs, _objective(o.objective, ball, dls, o.steps), sgd(o.lr, norm_lr=o.norm_lr), cosine(o.warmup),
+                  [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, not quiet)
+    save_model(net, out/'model.safetensors', config)
+    results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
+    report = dict(settings=asked, config=config, versions=dict(robin_nb=robin_nb.__version__, torch=torch.__version__, python=platform.python_version()), bytes=bytes_of(net),
+                  layers=[] if o.dense else list(mask_table(net)), test=dict(zip(('clean','robust'), [r.as_dict() for r in results])), seconds=round(time.time()-start, 1), history=list(history))
+    write_json(report, out/'report.json')
+    if not no_figures: _figures(net, history, dls, ball, out)
+    if not quiet: print(*results, f"{bytes_of(net):,} bytes, in {out}", sep='\n')
+
+# %% ../nbs/31_cli.ipynb #31d08d7b
 @call_parse
 def robin_prune(
     data:str='fashion_mini',   # A known data set, an .npz file, or a folder of class folders
@@ -127,31 +147,13 @@ def robin_prune(
     no_lbn:store_true=False,   # Leave out the last batch norm
     augment:store_true=False,  # Random crops and flips
     no_figures:store_true=False,  # Write no figures
-    quiet:store_true=False,    # Show no progress
+    quiet:store_true=False,    # Print nothing
     restart:store_true=False,  # Do not go on from a checkpoint in `out`
 ):
     "Find a robust +-1 network inside a random one, and write model.safetensors, report.json and figures to `out`"
-    asked = {k: v for k,v in locals().items() if k not in ('out','restart','no_figures','quiet')}
-    with one_line_errors('robin_prune'):
-        start,ball,out = time.time(),_ball(norm, eps),Path(out)
-        set_seed(seed)
-        dls = load_data(data, root, bs=bs, seed=seed, augment=augment)
-        config = make_config(dls, model, widths, keep, p, seed, init, a, not no_lbn, dense, train_norm) | dict(eps=ball.eps, norm=norm, source=str(data))
-        net = build_model(config).to(default_device())
-        loss = _objective(objective, ball, dls, steps)
-        judge = None if objective=='clean' else partial(pgd, ball=ball, steps=steps)
-        history = fit(net, dls, epochs, loss, sgd(lr, norm_lr=norm_lr), cosine(warmup), [TimeLimit(minutes)]*bool(minutes), out, not restart, judge, every, seed, not quiet)
-        save_model(net, out/'model.safetensors', config)
-        results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
-        report = dict(settings=asked, config=config, versions=dict(robin_nb=robin_nb.__version__, torch=torch.__version__, python=platform.python_version()), bytes=bytes_of(net),
-                      layers=[] if dense else list(mask_table(net)), test=dict(zip(('clean','robust'), [r.as_dict() for r in results])), seconds=round(time.time()-start, 1), history=list(history))
-        write_json(report, out/'report.json')
-        if not no_figures: _figures(net, history, dls, ball, out)
-    for r in results: print(r)
-    print(f"{bytes_of(net):,} bytes, in {out}")
-    return report
+    with one_line_errors('robin_prune'): _prune(**locals())
 
-# %% ../nbs/31_cli.ipynb #a04d4520
+# %% ../nbs/31_cli.ipynb #c17746fd
 @call_parse
 def robin_evaluate(
     file:str,                  # A model file written by robin_prune
@@ -180,7 +182,6 @@ def robin_evaluate(
         print(result)
         if hasattr(result, 'per_class'): result.classes = config['classes']; print(result.per_class())
         if out: write_json(dict(file=str(file), clean=first.as_dict(), attack=result.as_dict() if hasattr(result, 'as_dict') else list(result)), out)
-    return result
 
 @call_parse
 def robin_info(
@@ -195,7 +196,7 @@ def robin_info(
             except ValueError: pass
         print(f"{bytes_of(model):,} bytes (masks at their limit, norms in fp16) where the file takes {Path(file).stat().st_size:,}")
 
-# %% ../nbs/31_cli.ipynb #c52f3e98
+# %% ../nbs/31_cli.ipynb #b0c48641
 def pages_folder()->Path:
     "Where the pages of the installed package are"
     here = Path(robin_nb.__file__).parent

@@ -1,0 +1,128 @@
+"""The README's table and figures: our network beside its control and its dense twins, all trained here.
+
+    python tools/demo.py --out runs/demo            the table (about six minutes on two cores)
+    python tools/demo.py --out runs/curve --curve   robust accuracy against bytes, ours at several keeps, dense at several widths
+    python tools/demo.py --out runs/tune --tune     the six validation trials behind each row's learning rate and batch size
+
+Everything is resumed: a row whose report is there already is not trained again.
+"""
+import argparse, itertools, json
+from pathlib import Path
+from matplotlib import pyplot as plt
+from robin_nb.cli import bytes_of, robin_prune, write_json
+from robin_nb.core import Table, replacing, set_seed
+from robin_nb.data import load_data
+from robin_nb.evaluate import accuracy, robust_accuracy
+from robin_nb.maps import scores
+from robin_nb.minimax import Linf
+from robin_nb.models import build_model
+from robin_nb.objectives import fgsm_carry
+from robin_nb.pgd import pgd
+from robin_nb.train import cosine, fit, sgd
+from robin_nb.viz import ATTACKED, GREY, STYLE, line, show_history
+
+EPS = .1
+COMMON = dict(eps=str(EPS), every=2, quiet=True)
+OURS  = dict(COMMON, widths='32,64,128', keep=.1, p=.5, train_norm=True, epochs=20, bs=32, lr=.5)
+DENSE = dict(COMMON, dense=True, widths='32,64,128', epochs=20, bs=32, lr=.3, norm_lr=.3)
+ROWS = {
+    'ours: ±1, one weight in ten':   OURS,
+    'the same shape, dense':         DENSE,
+    'the same, trained on clean':    dict(DENSE, objective='clean', epochs=6, lr=.1, norm_lr=.1),
+    'dense twin, as many weights':   dict(DENSE, widths='10,20,40'),
+    'dense twin, as many bytes':     dict(DENSE, widths='4,8,14'),
+}
+
+def slug(name): return ''.join(c if c.isalnum() else '-' for c in name.lower().replace('±', '')).strip('-')
+
+def train(name, recipe, out):
+    "The report of one row, trained unless it is there"
+    file = out/slug(name)/'report.json'
+    if not file.exists():
+        print(f'{name} ...', flush=True)
+        robin_prune(**recipe, out=str(file.parent))
+    return json.loads(file.read_text())
+
+def row(name, report, weights):
+    clean,robust = report['test']['clean'],report['test']['robust']
+    show = lambda r: f"{r['accuracy']:.1%} ({r['interval'][0]:.1%} to {r['interval'][1]:.1%})"
+    return {'network': name, 'clean': show(clean), 'PGD-20': show(robust), 'weights': weights, 'bytes': report['bytes'], 'seconds': round(report['seconds'])}
+
+def random_mask(out):
+    "The control: the counts of ours with a random mask, norms trained just as ours are"
+    file = out/'random-mask'/'report.json'
+    if not file.exists():
+        print('a random mask of the same counts ...', flush=True)
+        ours = json.loads((out/slug(next(iter(ROWS)))/'report.json').read_text())
+        config,s = ours['config'],ours['settings']
+        set_seed(s['seed']); dls = load_data(s['data'], bs=s['bs'], augment=s['augment'])
+        net,ball = build_model(config),Linf(EPS)
+        for t in scores(net): t.requires_grad_(False)
+        history = fit(net, dls, 4, fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad), sgd(s['lr'], norm_lr=s['norm_lr']), cosine(s['warmup']),
+                      attack=lambda m,x,y: pgd(m, x, y, ball, steps=5), every=2, progress=False)
+        write_json(dict(test=dict(clean=accuracy(net, dls.test).as_dict(), robust=robust_accuracy(net, dls.test, ball).as_dict()), bytes=bytes_of(net),
+                        seconds=sum(r['seconds'] for r in history), history=list(history)), file)
+    return json.loads(file.read_text())
+
+def weights(report):
+    if report['layers']: return report['layers'][-1]['k']
+    return sum(p.numel() for p in build_model(report['config']).parameters() if p.ndim>1)
+
+def table(out):
+    reports = {name: train(name, recipe, out) for name,recipe in ROWS.items()}
+    ours = next(iter(ROWS))
+    rows = [row(name, r, weights(r)) for name,r in reports.items()]
+    rows.insert(1, row('a random mask of the same counts', random_mask(out), weights(reports[ours])))
+    t = Table(rows)
+    protocol = reports[ours]['test']['robust']['protocol']
+    with plt.rc_context(STYLE):
+        fig,axes = plt.subplots(1, 2, figsize=(7,2.8), sharey=True)
+        for ax,name,title in zip(axes, (ours,'the same shape, dense'), ('Ours: no weight is trained','Dense: every weight is')):
+            show_history([r for r in reports[name]['history'] if r['clean'] is not None], ax).set_title(title)
+        with replacing(out/'curves.png') as part: fig.savefig(part)
+        plt.close(fig)
+    write_json(dict(protocol=protocol, rows=rows), out/'table.json')
+    print(f"\n{t}\n\n{protocol}, 1,000 test images, 95 % intervals; each row keeps its best epoch by PGD-5 on 1,000 validation images.\nOpen {out/'curves.png'}, and the pictures in {out/slug(ours)}.")
+
+CURVE = [dict(OURS, keep=k, widths=w) for w,k in (('16,32,64',.05), ('16,32,64',.1), ('32,64,128',.05), ('32,64,128',.1), ('32,64,128',.2), ('32,64,128',.4))] + \
+        [dict(DENSE, widths=w) for w in ('2,4,8','3,6,12','4,8,14','6,12,24','10,20,40','16,32,64','32,64,128')]
+
+def curve(out):
+    points = []
+    for recipe in CURVE:
+        r = train(f"{'dense' if recipe.get('dense') else 'ours'} {recipe['widths']} {recipe.get('keep', '')}", recipe, out)
+        points.append(dict(kind='dense' if recipe.get('dense') else 'ours', widths=recipe['widths'], keep=recipe.get('keep'), bytes=r['bytes'], clean=r['test']['clean']['accuracy'],
+                           robust=r['test']['robust']['accuracy'], interval=r['test']['robust']['interval'], seconds=r['seconds']))
+    write_json(dict(protocol=r['test']['robust']['protocol'], points=points), out/'curve.json')
+    draw_curve(points, out/'bytes.png')
+    print(Table(points))
+
+def draw_curve(points, file):
+    with plt.rc_context(STYLE):
+        fig,ax = plt.subplots(figsize=(5,3.1))
+        for kind,color in ('dense',GREY),('ours',ATTACKED):
+            own = sorted((p for p in points if p['kind']==kind), key=lambda p: p['bytes'])
+            b = [p['bytes'] for p in own]
+            ax.errorbar(b, [p['robust'] for p in own], [[p['robust']-p['interval'][0] for p in own],[p['interval'][1]-p['robust'] for p in own]], fmt='o', ms=4, color=color, elinewidth=1)
+            best = [max(q['robust'] for q in own[:j+1]) for j in range(len(own))]
+            line(ax, b, best, 'dense, 4 bytes\na weight' if kind=='dense' else 'ours: a mask\nover ±1', color, lw=1)
+        ax.set(xscale='log', ylim=(0,.8), xlabel='bytes', ylabel='robust accuracy (PGD-20)', title='Robust accuracy against bytes')
+        with replacing(file) as part: fig.savefig(part)
+        plt.close(fig)
+
+def tune(out):
+    "Six trials a row, the same grid around each row's own start: three learning rates by two batch sizes"
+    trials = []
+    for name,recipe in ROWS.items():
+        for factor,bs in itertools.product((1/3,1,3), (32,64)):
+            r = train(f'{name} lr {factor:.2f} bs {bs}', dict(recipe, lr=recipe['lr']*factor, bs=bs, no_figures=True) | (dict(norm_lr=recipe['lr']*factor) if recipe.get('dense') else {}), out)
+            best = max((h for h in r['history'] if h['clean'] is not None), key=lambda h: h['robust'] or h['clean'])
+            trials.append(dict(row=name, lr=round(recipe['lr']*factor, 4), bs=bs, clean=best['clean'], robust=best['robust']))
+    write_json(trials, out/'trials.json'); print(Table(trials))
+
+if __name__=='__main__':
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument('--out', type=Path, default=Path('runs/demo'))
+    ap.add_argument('--curve', action='store_true'); ap.add_argument('--tune', action='store_true')
+    a = ap.parse_args()
+    (curve if a.curve else tune if a.tune else table)(a.out)
