@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['interval', 'Result', 'accuracy', 'robust_accuracy', 'eps_curve', 'check_attack', 'autoattack']
 
-# %% ../nbs/13_evaluate.ipynb #eb395676
+# %% ../nbs/13_evaluate.ipynb #d2b1cf12
 import math
 from dataclasses import dataclass
 import torch, torch.nn.functional as F
@@ -16,7 +16,7 @@ from .minimax import Linf
 from .maps import bake
 from .pgd import fgsm, frozen, pgd, verdicts
 
-# %% ../nbs/13_evaluate.ipynb #665b37f9
+# %% ../nbs/13_evaluate.ipynb #028b85f7
 def interval(right:int, n:int)->tuple[float,float]:
     "Wilson's 95 % interval of a share that was seen as `right` of `n`"
     if not 0 <= right <= n or n < 1: raise ValueError(f"{right} of {n} is not a share")
@@ -24,7 +24,7 @@ def interval(right:int, n:int)->tuple[float,float]:
     mid,half = q+z*z/(2*n),z*math.sqrt(q*(1-q)/n+z*z/(4*n*n))
     return (mid-half)/(1+z*z/n), (mid+half)/(1+z*z/n)
 
-# %% ../nbs/13_evaluate.ipynb #5c65caee
+# %% ../nbs/13_evaluate.ipynb #a68e6826
 @dataclass
 class Result:
     "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` that they come from"
@@ -52,7 +52,7 @@ class Result:
         "For a report: plain numbers and the protocol"
         return dict(accuracy=round(self.accuracy, 4), interval=[round(v, 4) for v in self.interval], images=self.n, protocol=self.protocol)
 
-# %% ../nbs/13_evaluate.ipynb #ee4504d7
+# %% ../nbs/13_evaluate.ipynb #b354080a
 def _take(dl, n):
     "The first `n` images of `dl`, in batches"
     seen = 0
@@ -80,7 +80,7 @@ def robust_accuracy(model, dl, ball, steps:int=20, restarts:int=1, alpha:float=N
     def attack(model, x, y): return pgd(model, x, y, ball, steps, alpha, restarts, generator=torch.Generator(x.device).manual_seed(seed))
     return _judge(model, dl, n, f"PGD-{steps}, {restarts} restart{'s'*(restarts>1)}, {type(ball).__name__} eps {ball.eps:.4g}, alpha {alpha:.4g}, seed {seed}", attack)
 
-# %% ../nbs/13_evaluate.ipynb #a23c4139
+# %% ../nbs/13_evaluate.ipynb #1e0359fb
 def eps_curve(model, dl, eps, ball=Linf, steps:int=20, n:int=None)->Table:
     "Accuracy under PGD for each of the sizes `eps` of a `ball`; with intervals"
     rows = []
@@ -89,7 +89,7 @@ def eps_curve(model, dl, eps, ball=Linf, steps:int=20, n:int=None)->Table:
         rows.append(dict(eps=e, accuracy=round(r.accuracy, 4), low=round(r.interval[0], 4), high=round(r.interval[1], 4)))
     return Table(rows)
 
-# %% ../nbs/13_evaluate.ipynb #919370e8
+# %% ../nbs/13_evaluate.ipynb #87bf018e
 def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
     "Five signs that a gradient attack fails on `model` although it is not robust, on the first `n` images of `dl`: each with what was measured and a verdict"
     batches = list(_take(dl, n))
@@ -119,7 +119,7 @@ def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
              ('gradients are not zero', f'zero on {silent/n_seen:.1%}', silent/n_seen <= .01)]
     return Table(dict(sign=s, measured=m, verdict='good' if ok else 'SUSPECT') for s,m,ok in signs)
 
-# %% ../nbs/13_evaluate.ipynb #214f91cd
+# %% ../nbs/13_evaluate.ipynb #e00c0d42
 def autoattack(model, dl, ball, n:int=None, version:str='standard', seed:int=0)->Result:
     "Of a baked copy of `model` on the (first `n`) images of `dl`, attacked by the library pyautoattack; needs at least 4 classes"
     try: from pyautoattack import AutoAttack

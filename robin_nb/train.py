@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['cosine', 'Callback', 'StopFit', 'TimeLimit', 'History', 'sgd', 'fit']
 
-# %% ../nbs/12_train.ipynb #6eae6115
+# %% ../nbs/12_train.ipynb #8e56666f
 import math, time
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,13 @@ from .core import Table, replacing
 from .data import Crop, check_batch
 from .pgd import verdicts
 
-# %% ../nbs/12_train.ipynb #faf9a0e8
+# %% ../nbs/12_train.ipynb #7cc59469
 def cosine(warmup:float=0.):
     "Half a cosine from 1 to 0, after a linear rise over the first share `warmup` of the run"
     if not 0 <= warmup < 1: raise ValueError(f"warmup is a share of the run, in [0,1); got {warmup}")
     return lambda t: t/warmup if t < warmup else (1+math.cos(math.pi*(t-warmup)/(1-warmup)))/2
 
-# %% ../nbs/12_train.ipynb #cad5abed
+# %% ../nbs/12_train.ipynb #02da6757
 class Callback:
     "What `fit` calls: override what you need"
     def begin(self, model, opt): "Before the first step"
@@ -45,7 +45,7 @@ class History(Table):
     @property
     def best(self): return max((r for r in self if r['clean'] is not None), key=lambda r: r['clean'] if r['robust'] is None else r['robust'])
 
-# %% ../nbs/12_train.ipynb #3c7b2c63
+# %% ../nbs/12_train.ipynb #7a66db8e
 def _parts(run): return [run['model'], run['opt'], *[o for o in (run['objective'], *run['callbacks']) if hasattr(o, 'state_dict')]]
 
 def _save(run, out):
@@ -61,7 +61,7 @@ def _resume(run, out):
     for part,state in zip(_parts(run), saved['parts'], strict=True): part.load_state_dict(state)
     run['history'].extend(saved['history']); run['best'] = saved['best']
 
-# %% ../nbs/12_train.ipynb #d683a58d
+# %% ../nbs/12_train.ipynb #477d1871
 def _epoch(run, dls, epoch, epochs, bar):
     model,opt,device = run['model'],run['opt'],run['device']
     model.train(); dls.train.sampler.set_epoch(epoch)
@@ -81,7 +81,7 @@ def _epoch(run, dls, epoch, epochs, bar):
 def _validate(run, dls, attack):
     return verdicts(run['model'], dls.valid).float().mean().item(), attack and verdicts(run['model'], dls.valid, attack).float().mean().item()
 
-# %% ../nbs/12_train.ipynb #67f5221f
+# %% ../nbs/12_train.ipynb #bb3258d9
 def sgd(lr:float=.1, momentum:float=.9, weight_decay:float=5e-4, norm_lr:float=None):
     "SGD for `fit`; parameters of norms (those with one axis) take steps of `norm_lr`, by default `lr`, without decay"
     def make(params):
@@ -124,7 +124,7 @@ def fit(
     model.eval()
     return run['history']
 
-# %% ../nbs/12_train.ipynb #bc5c96dd
+# %% ../nbs/12_train.ipynb #43fd8aef
 def _run(run, dls, epochs, out, attack, every, progress):
     history,first = run['history'],len(run['history'])
     heads = ['epoch','loss','clean','robust','lr','seconds']
