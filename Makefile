@@ -22,7 +22,7 @@ $(VENV)/dev: $(BIN)/python settings.ini setup.py constraints.txt
 demo: $(VENV)/demo
 	$(BIN)/python tools/demo.py --out runs/demo
 curve: $(VENV)/demo
-	$(BIN)/python tools/demo.py --out runs/curve --curve
+	$(BIN)/python tools/demo.py --out runs/demo --curve
 test: $(VENV)/dev
 	MPLBACKEND=agg $(BIN)/python -m pytest
 lab: $(VENV)/dev

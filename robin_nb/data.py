@@ -6,7 +6,7 @@
 __all__ = ['FASHION', 'KNOWN', 'Images', 'Batches', 'loader', 'split', 'DataLoaders', 'read_npz', 'import_torchvision', 'Files',
            'Subset', 'load_data', 'Crop', 'check_batch']
 
-# %% ../nbs/02_data.ipynb #fa5cf9fb
+# %% ../nbs/02_data.ipynb #6c795efd
 import warnings
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,7 +15,7 @@ import numpy as np, torch, torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-# %% ../nbs/02_data.ipynb #e01e03aa
+# %% ../nbs/02_data.ipynb #67e9cd13
 class Images(Dataset):
     "Pictures `x` uint8 (n,c,h,w), or floats in [0,1] of any shape, and labels `y` (n,), in memory; indexed by a list, gives (x, y, i)"
     def __init__(self, x, y):
@@ -28,7 +28,7 @@ class Images(Dataset):
         x = self.x[i]
         return x.float()/255 if x.dtype==torch.uint8 else x.float(), self.y[i], i
 
-# %% ../nbs/02_data.ipynb #9a3c13ec
+# %% ../nbs/02_data.ipynb #3fb52e59
 class Batches(Sampler):
     "Index tensors of `bs` each out of `n`; shuffled as a function of `seed` and the epoch if a `seed` is given"
     def __init__(self, n, bs, seed=None): self.n,self.bs,self.seed,self.epoch = n,bs,seed,0
@@ -39,20 +39,21 @@ class Batches(Sampler):
         g = torch.Generator().manual_seed(self.seed*1_000_003 + self.epoch)
         return iter(torch.randperm(self.n, generator=g).split(self.bs))
 
-# %% ../nbs/02_data.ipynb #66521512
+# %% ../nbs/02_data.ipynb #c646a243
 def loader(ds, bs=128, seed=None, workers=0):
     "A `DataLoader` that takes its batches whole from `ds`; in order, or shuffled if a `seed` is given"
     return DataLoader(ds, batch_size=None, sampler=Batches(len(ds), bs, seed), num_workers=workers, persistent_workers=workers>0)
 
-# %% ../nbs/02_data.ipynb #ad853710
+# %% ../nbs/02_data.ipynb #add8a6f0
 def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
     "Indices of `n` training pictures in two sorted parts, (train, validation); `valid` is a share, with at least 500 pictures and at most a fifth"
-    if not 0 <= valid < 1: raise ValueError(f"valid is a share in [0,1); got {valid}")
+    if not 0 <= valid <= .2: raise ValueError(f"valid is a share of at most .2; got {valid}")
     k = min(max(round(valid*n), 500), n//5) if valid else 0
+    if not k: raise ValueError(f"nothing is held out of {n} images for validation; bring more images, or a larger share than {valid}")
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return order[k:].sort().values, order[:k].sort().values
 
-# %% ../nbs/02_data.ipynb #bff0705b
+# %% ../nbs/02_data.ipynb #cc40a719
 @dataclass
 class DataLoaders:
     "Loaders of raw batches (x, y, i) and what a model must know of the data"
@@ -70,7 +71,7 @@ class DataLoaders:
     @property
     def shape(self): return tuple(next(iter(self.test))[0].shape[1:])
 
-# %% ../nbs/02_data.ipynb #f12d1399
+# %% ../nbs/02_data.ipynb #b524361e
 def _stripes(n, seed):
     g = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 2, (n,), generator=g)
@@ -84,7 +85,7 @@ def _blobs(n, seed):
     x = torch.tensor([[.35,.4],[.65,.6]])[y] + .09*torch.randn(n, 2, generator=g)
     return x.clamp(0,1), y
 
-# %% ../nbs/02_data.ipynb #b5788011
+# %% ../nbs/02_data.ipynb #358ac737
 def _channels_first(x, what):
     if x.dtype != np.uint8: raise ValueError(f"{what} must be uint8; got {x.dtype}")
     if x.ndim==3: return x[:,None]
@@ -110,7 +111,7 @@ def read_npz(file):
         parts[part] = x,y.astype(np.int64)
     return parts
 
-# %% ../nbs/02_data.ipynb #56611749
+# %% ../nbs/02_data.ipynb #e887147f
 def import_torchvision():
     "Import torchvision, also where its compiled operators do not match the installed torch"
     import sys
@@ -124,7 +125,7 @@ def import_torchvision():
             warnings.simplefilter('ignore'); import torchvision
     return torchvision
 
-# %% ../nbs/02_data.ipynb #fa692563
+# %% ../nbs/02_data.ipynb #db6acf9c
 class Files(Dataset):
     "Pictures in folders named after their class, as torchvision's `ImageFolder`; the short side becomes 8/7 of `size`, then the centre `size` x `size`"
     def __init__(self, folder, size=224, classes=None):
@@ -147,7 +148,7 @@ class Files(Dataset):
         x,y = torch.stack([self._read(j) for j in i.tolist()]),torch.tensor([self.samples[j][1] for j in i.tolist()])
         return x.float()/255, y, i
 
-# %% ../nbs/02_data.ipynb #64f73743
+# %% ../nbs/02_data.ipynb #d872c625
 class Subset(Dataset):
     "The pictures `idx` of `ds`, renumbered from 0"
     def __init__(self, ds, idx): self.ds,self.idx = ds,idx
@@ -157,7 +158,7 @@ class Subset(Dataset):
         x,y,_ = self.ds[self.idx[i]]
         return x, y, i
 
-# %% ../nbs/02_data.ipynb #515a11ee
+# %% ../nbs/02_data.ipynb #72bc1d8e
 FASHION = ('T-shirt','trouser','pullover','dress','coat','sandal','shirt','sneaker','bag','boot')
 KNOWN = ('stripes','blobs','fashion_mini','fashion_mnist','cifar10','cifar100','svhn','imagenet100')
 
@@ -178,7 +179,7 @@ def _stats(x):
     x = x.reshape(len(x), x.shape[1], -1).double().div(255 if x.dtype==torch.uint8 else 1)
     return tuple(round(v, 4) for v in x.mean((0,2)).tolist()), tuple(round(v, 4) for v in x.std((0,2)).tolist())
 
-# %% ../nbs/02_data.ipynb #c65a0b65
+# %% ../nbs/02_data.ipynb #dccc409c
 def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
     if not (folder/'train').is_dir(): raise FileNotFoundError(f"{folder} needs the folders train and test (or val) with one folder per class inside")
     held = next((folder/p for p in ('test','val') if (folder/p).is_dir()), folder/'test')
@@ -188,7 +189,7 @@ def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
     return DataLoaders(loader(Subset(train, a), bs, seed, workers), loader(Subset(train, b), bs, None, workers), loader(test, bs, None, workers),
                        folder.name, tuple(train.classes), (.485,.456,.406), (.229,.224,.225), size//8 if size < 64 else 4, True)
 
-# %% ../nbs/02_data.ipynb #9eaf0350
+# %% ../nbs/02_data.ipynb #7ae38031
 def load_data(
     name:str,         # One of `KNOWN`, a path to an .npz file, or a folder with `train` and `test` (or `val`)
     root=None,        # Where downloaded sets are kept; default `data`
@@ -230,7 +231,7 @@ def load_data(
     dls = [loader(Images(*parts[p]), bs, seed if p=='train' else None) for p in ('train','valid','test')]
     return DataLoaders(*dls, Path(name).stem, classes, mean, std, pad, flip)
 
-# %% ../nbs/02_data.ipynb #95b18805
+# %% ../nbs/02_data.ipynb #8c899d3a
 class Crop:
     "One random window and flip for each of `n` images of `size` (h,w) inside a border of `pad`, as a function of `seed`"
     def __init__(self, n, size, pad=0, seed=0, flip=True):
@@ -263,7 +264,7 @@ class Crop:
         self._canvas(canvas)[self._window(canvas)] = d
         return canvas
 
-# %% ../nbs/02_data.ipynb #6f6d8779
+# %% ../nbs/02_data.ipynb #50c0316e
 def check_batch(x, y, n_classes=None):
     "Raise unless images `x` lie in [0,1] and labels `y` in 0..n_classes-1"
     lo,hi = x.min().item(),x.max().item()

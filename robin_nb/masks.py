@@ -5,31 +5,36 @@
 # %% auto #0
 __all__ = ['n_kept', 'topk_mask', 'ste_mask', 'scores_']
 
-# %% ../nbs/05_masks.ipynb #59b4a6df
+# %% ../nbs/05_masks.ipynb #44e059a4
 import numpy as np, torch
 from torch import Tensor
 
-# %% ../nbs/05_masks.ipynb #7df29761
+# %% ../nbs/05_masks.ipynb #447f0ad3
 def n_kept(n:int, keep:float)->int:
     "How many of `n` weights are left at the share `keep` in (0,1]: at least one"
     if not 0 < keep <= 1: raise ValueError(f"keep is the share that stays, in (0,1]; got {keep}")
     return max(1, round(keep*n))
 
-# %% ../nbs/05_masks.ipynb #cd5d65c0
+# %% ../nbs/05_masks.ipynb #7f48303f
+def _kth(a, k):
+    "The `k`-th largest entry of `a`"
+    if a.device.type=='cpu': return np.partition(a.numpy(), len(a)-k)[len(a)-k].item()
+    return a.kthvalue(len(a)-k+1).values
+
 def topk_mask(s:Tensor, k:int)->Tensor:
     "Mask of the shape and dtype of `s`: one where |s| is among the `k` largest, of equal ones the later; exactly `k` ones"
     n = s.numel()
+    if s.dtype not in (torch.float32, torch.float64): raise TypeError(f"scores must be float32 or float64, so that their order is kept; got {s.dtype}")
     if not 1 <= k <= n: raise ValueError(f"k must be in 1..{n}, the number of weights; got {k}")
     a = s.detach().abs().flatten()
     if not torch.isfinite(a.max()): raise FloatingPointError("scores must be finite; try a lower learning rate")
-    if a.device.type=='cpu': cut = np.partition(a.numpy(), n-k)[n-k].item()
-    else: cut = a.kthvalue(n-k+1).values
+    cut = _kth(a, k)
     m = a > cut
     tied = (a == cut).nonzero().flatten()
     m[tied[len(tied)-k+int(m.sum()):]] = True
     return m.view_as(s).to(s.dtype)
 
-# %% ../nbs/05_masks.ipynb #63f78612
+# %% ../nbs/05_masks.ipynb #2b6d7856
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
     def forward(ctx, s, m): ctx.save_for_backward(s); return m.clone()
@@ -40,7 +45,7 @@ def ste_mask(s:Tensor, k:int, m:Tensor=None)->Tensor:
     "`topk_mask(s, k)` (or `m`, if it is already known) forwards; backwards as if the mask were |s|"
     return _StraightThrough.apply(s, topk_mask(s, k) if m is None else m)
 
-# %% ../nbs/05_masks.ipynb #ce6df023
+# %% ../nbs/05_masks.ipynb #cb74309b
 @torch.no_grad()
 def scores_(s:Tensor, a:float=.01)->Tensor:
     "Fill `s` with uniform numbers in (-`a`,`a`), in place, from PyTorch's global generator"

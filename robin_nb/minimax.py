@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['worst_delta', 'robust_margin', 'Linf', 'L2', 'minimax_loss']
 
-# %% ../nbs/03_minimax.ipynb #49ffd7a8
+# %% ../nbs/03_minimax.ipynb #e59cd11b
 from dataclasses import dataclass
 import torch, torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/03_minimax.ipynb #bbf4666c
+# %% ../nbs/03_minimax.ipynb #337105a6
 def worst_delta(w:Tensor, y:Tensor, eps:float)->Tensor:
     "The `d` (n,features) with |d| <= `eps` that lowers the margin y w.(x+d) most, for `w` (features,) and labels `y` in {-1,+1} (n,)"
     return -eps*y[:,None]*w.sign()
@@ -19,7 +19,7 @@ def robust_margin(w:Tensor, x:Tensor, y:Tensor, eps:float)->Tensor:
     "Margin y w.x of each row of `x` (n,features) after its worst `d`: eps times the sum of |w| is lost, whatever `x` is"
     return y*(x@w) - eps*w.abs().sum()
 
-# %% ../nbs/03_minimax.ipynb #828caba9
+# %% ../nbs/03_minimax.ipynb #095b15da
 @dataclass(frozen=True)
 class Linf:
     "All `d` with |d| <= `eps` in every pixel; `eps` in pixels of [0,1]"
@@ -36,7 +36,7 @@ class Linf:
         "The move of size `alpha` that climbs gradient `g` fastest: all pixels by the same amount"
         return alpha*g.sign()
 
-# %% ../nbs/03_minimax.ipynb #023a3460
+# %% ../nbs/03_minimax.ipynb #e61db77b
 def _length(t): return t.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1]*(t.ndim-1))
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class L2:
         "The move of length `alpha` that climbs gradient `g` fastest"
         return alpha*g/_length(g)
 
-# %% ../nbs/03_minimax.ipynb #d0a71425
+# %% ../nbs/03_minimax.ipynb #3d216bcc
 def minimax_loss(model, x:Tensor, y:Tensor, attack)->Tensor:
     "Mean cross-entropy of `model` on `x` (n,...) after `attack(model, x, y)` has moved it, labels `y` (n,)"
     return F.cross_entropy(model(x + attack(model, x, y)), y)
