@@ -6,13 +6,16 @@
 __all__ = ['one_line_errors', 'fraction', 'make_config', 'bytes_of', 'write_json', 'robin_prune', 'robin_evaluate', 'robin_info',
            'pages_folder', 'robin_pages']
 
-# %% ../nbs/31_cli.ipynb #4bcf3ee5
-import json, platform, shutil, subprocess, sys, time
+# %% ../nbs/31_cli.ipynb #93c2f2c5
+import json, platform, shutil, subprocess, sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 import torch
 from fastcore.script import call_parse, store_true
+from safetensors import SafetensorError
 import robin_nb
 from .core import Table, default_device, replacing, set_seed
 from .data import load_data
@@ -25,20 +28,21 @@ from .objectives import at, clean, fgsm_carry, fgsm_rs
 from .train import TimeLimit, cosine, fit, sgd
 from .evaluate import accuracy, autoattack, check_attack, eps_curve, robust_accuracy
 
-# %% ../nbs/31_cli.ipynb #5d2f2035
+# %% ../nbs/31_cli.ipynb #29f16261
 @contextmanager
 def one_line_errors(command:str):
     "Print a foreseen error as one line on stderr and exit with 2; an interruption exits with 130"
     def leave(e, code): print(f"{command}: {' '.join(str(e).split()) or type(e).__name__}", file=sys.stderr); raise SystemExit(code) from None
     try: yield
-    except KeyboardInterrupt as e: leave(e, 130)
+    except KeyboardInterrupt as e: leave(e if str(e) else 'interrupted before the first step', 130)
     except (ValueError, TypeError, OSError, ArithmeticError, ImportError) as e: leave(e, 2)
+    except SafetensorError as e: leave(f'could not write the model file ({e}); is the disk full?', 2)
     except RuntimeError as e:
         full = 'PytorchStreamWriter' in str(e) or 'enforce fail' in str(e)      # how torch says that a disk is full
         if not full and 'out of memory' not in str(e): raise
         leave('could not write the checkpoint; is the disk full?' if full else e, 2)
 
-# %% ../nbs/31_cli.ipynb #66203af9
+# %% ../nbs/31_cli.ipynb #cc60d618
 def fraction(text:str)->float:
     "The number that `text` says, such as 0.1 or 8/255"
     try: top,_,bottom = str(text).partition('/'); return float(top)/float(bottom or 1)
@@ -48,7 +52,7 @@ def _ball(norm, eps):
     if norm not in ('linf','l2'): raise ValueError(f"norm must be linf or l2; got {norm!r}")
     return (Linf if norm=='linf' else L2)(fraction(eps))
 
-# %% ../nbs/31_cli.ipynb #31632468
+# %% ../nbs/31_cli.ipynb #61e54943
 def make_config(dls, model:str='small_cnn', widths:str='', keep:float=.1, p:float=.1, seed:int=0, init:str='binary', a:float=.01, lbn:bool=True, dense:bool=False, train_norm:bool=False)->dict:
     "The `config` of `model` for data `dls`; `widths` such as '16,32,64' for small_cnn, one number for a ResNet"
     shape = dls.shape
@@ -60,6 +64,7 @@ def make_config(dls, model:str='small_cnn', widths:str='', keep:float=.1, p:floa
         if sizes and len(sizes) != 3: raise ValueError(f"small_cnn has three widths; got {widths!r}")
         if sizes: args['widths'] = sizes
     elif model in ('resnet18','resnet34','resnet50'):
+        if len(sizes) not in (0,1,4): raise ValueError(f"a ResNet takes one width or four; got {widths!r}")
         args.update(depth=int(model[6:]), stem='imagenet' if shape[-1] > 96 else 'cifar', **({'width': sizes[0] if len(sizes)==1 else sizes} if sizes else {}))
     else: raise ValueError(f"model must be small_cnn, resnet18, resnet34 or resnet50; got {model!r}")
     return dict(arch='small_cnn' if model=='small_cnn' else 'resnet', args=args, data=dls.name, classes=list(dls.classes), seed=seed,
@@ -72,12 +77,12 @@ def bytes_of(model)->int:
     except ValueError: return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim>1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/31_cli.ipynb #4bdbbc0f
-def _objective(name, ball, dls, steps):
+# %% ../nbs/31_cli.ipynb #5986581b
+def _objective(name, ball, dls, steps, seed):
     if name=='clean': return clean
     if name=='pgd': return at(partial(pgd, ball=ball, steps=steps))
     if name=='fgsm_rs': return fgsm_rs(ball)
-    if name=='carry': return fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad)
+    if name=='carry': return fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad, seed=seed)
     raise ValueError(f"objective must be carry, pgd, fgsm_rs or clean; got {name!r}")
 
 def _figures(model, history, dls, ball, out):
@@ -99,26 +104,29 @@ def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
 
-# %% ../nbs/31_cli.ipynb #cd4b2626
+# %% ../nbs/31_cli.ipynb #f017a8c4
 def _prune(out, restart, no_figures, quiet, **asked):
-    o,start,out = type('Options', (), asked),time.time(),Path(out)
+    o,out = SimpleNamespace(**asked),Path(out)
     ball = _ball(o.norm, o.eps)
+    if o.minutes < 0: raise ValueError(f"minutes must be positive, or 0 for no limit; got {o.minutes}")
     set_seed(o.seed)
     dls = load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment)
     config = make_config(dls, o.model, o.widths, o.keep, o.p, o.seed, o.init, o.a, not o.no_lbn, o.dense, o.train_norm) | dict(eps=ball.eps, norm=o.norm, source=str(o.data))
     net = build_model(config).to(default_device())
     judge = None if o.objective=='clean' else partial(pgd, ball=ball, steps=o.steps)
-    history = fit(net, dls, o.epochs, _objective(o.objective, ball, dls, o.steps), sgd(o.lr, norm_lr=o.norm_lr), cosine(o.warmup),
-                  [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, not quiet)
+    history = fit(net, dls, o.epochs, _objective(o.objective, ball, dls, o.steps, o.seed), sgd(o.lr, norm_lr=o.norm_lr), cosine(o.warmup),
+                  [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet)
     save_model(net, out/'model.safetensors', config)
     results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
-    report = dict(settings=asked, config=config, versions=dict(robin_nb=robin_nb.__version__, torch=torch.__version__, python=platform.python_version()), bytes=bytes_of(net),
-                  layers=[] if o.dense else list(mask_table(net)), test=dict(zip(('clean','robust'), [r.as_dict() for r in results])), seconds=round(time.time()-start, 1), history=list(history))
+    spent = sum(r['seconds'] for r in history)
+    report = dict(settings=asked, finished=len(history)==o.epochs, best_epoch=history.best['epoch'], config=config, versions=dict(robin_nb=robin_nb.__version__, torch=torch.__version__, python=platform.python_version()), bytes=bytes_of(net),
+                  layers=[] if o.dense else list(mask_table(net)), test=dict(zip(('clean','robust'), [r.as_dict() for r in results])), seconds=round(spent, 1), history=list(history))
     write_json(report, out/'report.json')
     if not no_figures: _figures(net, history, dls, ball, out)
+    if not report['finished']: print(f"stopped after {len(history)} of {o.epochs} epochs; the same command goes on")
     if not quiet: print(*results, f"{bytes_of(net):,} bytes, in {out}", sep='\n')
 
-# %% ../nbs/31_cli.ipynb #31d08d7b
+# %% ../nbs/31_cli.ipynb #f27f5641
 @call_parse
 def robin_prune(
     data:str='fashion_mini',   # A known data set, an .npz file, or a folder of class folders
@@ -153,7 +161,7 @@ def robin_prune(
     "Find a robust +-1 network inside a random one, and write model.safetensors, report.json and figures to `out`"
     with one_line_errors('robin_prune'): _prune(**locals())
 
-# %% ../nbs/31_cli.ipynb #c17746fd
+# %% ../nbs/31_cli.ipynb #4992e739
 @call_parse
 def robin_evaluate(
     file:str,                  # A model file written by robin_prune
@@ -171,12 +179,13 @@ def robin_evaluate(
         model,config = load_model(file)
         ball = _ball(config.get('norm', 'linf'), config.get('eps', .1) if eps is None else eps)
         dl = load_data(data or config['source'], root).test
+        if n < 0: raise ValueError(f"n must be positive, or 0 for all; got {n}")
         model,n = model.to(default_device()),n or None
         first = accuracy(model, dl, n)
         print(first)
         if attack=='pgd': result = robust_accuracy(model, dl, ball, steps, restarts, seed=seed, n=n)
         elif attack=='autoattack': result = autoattack(model, dl, ball, n, seed=seed)
-        elif attack=='curve': result = eps_curve(model, dl, [ball.eps*f for f in (0,.25,.5,1,1.5,2,3,5)], type(ball), steps, n)
+        elif attack=='curve': result = eps_curve(model, dl, [e for e in (ball.eps*f for f in (0,.25,.5,1,1.5,2,3,5)) if e <= 1 or config.get('norm')=='l2'], type(ball), steps, n, restarts, seed)
         elif attack=='check': result = check_attack(model, dl, ball, n or 200, steps)
         else: raise ValueError(f"attack must be pgd, autoattack, curve or check; got {attack!r}")
         print(result)
@@ -190,13 +199,12 @@ def robin_info(
     "Say what the model in `file` is, layer by layer, and what it weighs"
     with one_line_errors('robin_info'):
         model,config = load_model(file)
-        print(Table(dict(setting=k, value=v) for k,v in {**config, **config.pop('args'), **{'sparse': config.pop('sparse') or 'no, dense'}}.items()))
-        if 'dense' not in str(config.get('sparse','')):
-            try: print(mask_table(model))
-            except ValueError: pass
+        args,sparse = config.pop('args'),config.pop('sparse')
+        print(Table(dict(setting=k, value=v) for k,v in {**config, **args, **(sparse or {'sparse': 'no, dense'})}.items()))
+        if sparse: print(mask_table(model))
         print(f"{bytes_of(model):,} bytes (masks at their limit, norms in fp16) where the file takes {Path(file).stat().st_size:,}")
 
-# %% ../nbs/31_cli.ipynb #b0c48641
+# %% ../nbs/31_cli.ipynb #7d0b9814
 def pages_folder()->Path:
     "Where the pages of the installed package are"
     here = Path(robin_nb.__file__).parent
@@ -218,5 +226,5 @@ def robin_pages(
             (folder/part).parent.mkdir(parents=True, exist_ok=True); shutil.copy(page, folder/part)
         print(f"the pages are in {folder}" + (f"; {kept} files that were there already were left alone" if kept else ''))
         if open:
-            if shutil.which('jupyter') is None: raise ImportError("JupyterLab is an extra: pip install 'robin_nb[nbs]'")
+            if find_spec('jupyterlab') is None: raise ImportError("JupyterLab is an extra: pip install 'robin_nb[nbs]'")
             subprocess.run([sys.executable, '-m', 'jupyter', 'lab', str(folder)])

@@ -5,26 +5,26 @@
 # %% auto #0
 __all__ = ['interval', 'Result', 'accuracy', 'robust_accuracy', 'eps_curve', 'check_attack', 'autoattack']
 
-# %% ../nbs/13_evaluate.ipynb #d2b1cf12
+# %% ../nbs/13_evaluate.ipynb #bfff264c
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import torch, torch.nn.functional as F
 from torch import Tensor
-from .core import Table
+from .core import Table, derived_seed
 from .data import check_batch
 from .minimax import Linf
 from .maps import bake
 from .pgd import fgsm, frozen, pgd, verdicts
 
-# %% ../nbs/13_evaluate.ipynb #028b85f7
+# %% ../nbs/13_evaluate.ipynb #fd7609f5
 def interval(right:int, n:int)->tuple[float,float]:
     "Wilson's 95 % interval of a share that was seen as `right` of `n`"
     if not 0 <= right <= n or n < 1: raise ValueError(f"{right} of {n} is not a share")
     q,z = right/n,1.959964
     mid,half = q+z*z/(2*n),z*math.sqrt(q*(1-q)/n+z*z/(4*n*n))
-    return (mid-half)/(1+z*z/n), (mid+half)/(1+z*z/n)
+    return max(0., (mid-half)/(1+z*z/n)), min(1., (mid+half)/(1+z*z/n))
 
-# %% ../nbs/13_evaluate.ipynb #a68e6826
+# %% ../nbs/13_evaluate.ipynb #85d61c53
 @dataclass
 class Result:
     "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` that they come from"
@@ -32,6 +32,7 @@ class Result:
     y: Tensor
     protocol: str
     classes: tuple = ()
+    settings: dict = field(default_factory=dict)
     @property
     def n(self): return len(self.right)
     @property
@@ -50,90 +51,98 @@ class Result:
         return f"{self.accuracy:.1%} ({lo:.1%} to {hi:.1%}) of {self.n:,} images, {self.protocol}"
     def as_dict(self):
         "For a report: plain numbers and the protocol"
-        return dict(accuracy=round(self.accuracy, 4), interval=[round(v, 4) for v in self.interval], images=self.n, protocol=self.protocol)
+        return dict(accuracy=round(self.accuracy, 4), interval=[round(v, 4) for v in self.interval], images=self.n, protocol=self.protocol, **self.settings)
 
-# %% ../nbs/13_evaluate.ipynb #b354080a
-def _take(dl, n):
-    "The first `n` images of `dl`, in batches"
-    seen = 0
-    for x,y,i in dl:
-        if n is not None: x,y,i = x[:n-seen],y[:n-seen],i[:n-seen]
-        if not len(y): return
-        seen += len(y)
-        yield x,y,i
+# %% ../nbs/13_evaluate.ipynb #b682228f
+def _take(dl, n, size=100):
+    "The first `n` images of `dl`, in batches of `size`"
+    if n is not None and n < 1: raise ValueError(f"n must be at least 1; got {n}")
+    kept,seen = [],0
+    for batch in dl:
+        batch = [t[:None if n is None else n-seen] for t in batch[:2]]
+        seen += len(batch[1]); kept = [torch.cat(ts) for ts in zip(kept, batch)] if kept else batch
+        while len(kept[1]) >= size: yield kept[0][:size], kept[1][:size], None; kept = [t[size:] for t in kept]
+        if seen==n: break
+    if kept and len(kept[1]): yield *kept, None
 
-def _judge(model, dl, n, protocol, attack=None):
+def _judge(model, dl, n, protocol, attacks=(None,), **settings):
     batches = list(_take(dl, n))
     if not batches: raise ValueError("no images to evaluate on")
-    x,y,_ = batches[0]
-    with frozen(model), torch.no_grad(): k = model(x.to(next(model.parameters()).device)).shape[1]
+    with frozen(model), torch.no_grad(): k = model(batches[0][0].to(next(model.parameters()).device)).shape[1]
     for x,y,_ in batches: check_batch(x, y, k)
-    return Result(verdicts(model, batches, attack), torch.cat([y for _,y,_ in batches]), protocol)
+    right = torch.stack([verdicts(model, batches, a) for a in attacks]).all(0)
+    return Result(right, torch.cat([y for _,y,_ in batches]), protocol, settings=settings)
 
 def accuracy(model, dl, n:int=None)->Result:
     "Of `model` in eval mode on the (first `n`) images of loader `dl`"
-    return _judge(model, dl, n, 'clean')
+    return _judge(model, dl, n, 'clean', attack='none')
 
 def robust_accuracy(model, dl, ball, steps:int=20, restarts:int=1, alpha:float=None, seed:int=0, n:int=None)->Result:
-    "Of `model` in eval mode on the (first `n`) images of `dl`, each attacked by `pgd` in `ball`"
+    "Of `model` in eval mode on the (first `n`) images of `dl`: right after `pgd` in `ball` from each of `restarts` random starts"
     alpha = 2.5*ball.eps/steps if alpha is None else alpha
-    def attack(model, x, y): return pgd(model, x, y, ball, steps, alpha, restarts, generator=torch.Generator(x.device).manual_seed(seed))
-    return _judge(model, dl, n, f"PGD-{steps}, {restarts} restart{'s'*(restarts>1)}, {type(ball).__name__} eps {ball.eps:.4g}, alpha {alpha:.4g}, seed {seed}", attack)
+    def attack(r): return lambda model, x, y: pgd(model, x, y, ball, steps, alpha, generator=torch.Generator().manual_seed(derived_seed(seed, r)))
+    protocol = f"PGD-{steps}, {restarts} restart{'s'*(restarts>1)}, {type(ball).__name__} eps {ball.eps:.4g}, alpha {alpha:.4g}, seed {seed}"
+    return _judge(model, dl, n, protocol, [attack(r) for r in range(restarts)], attack='PGD', norm=type(ball).__name__, eps=ball.eps, steps=steps, restarts=restarts, alpha=alpha, seed=seed)
 
-# %% ../nbs/13_evaluate.ipynb #1e0359fb
-def eps_curve(model, dl, eps, ball=Linf, steps:int=20, n:int=None)->Table:
-    "Accuracy under PGD for each of the sizes `eps` of a `ball`; with intervals"
+# %% ../nbs/13_evaluate.ipynb #9036e3a5
+def eps_curve(model, dl, eps, ball=Linf, steps:int=20, n:int=None, restarts:int=1, seed:int=0)->Table:
+    "Accuracy under PGD for each of the sizes `eps` of a `ball`; with intervals and protocols"
     rows = []
     for e in eps:
-        r = robust_accuracy(model, dl, ball(e), steps=steps, n=n)
-        rows.append(dict(eps=e, accuracy=round(r.accuracy, 4), low=round(r.interval[0], 4), high=round(r.interval[1], 4)))
+        r = robust_accuracy(model, dl, ball(e), steps, restarts, seed=seed, n=n)
+        rows.append(dict(eps=e, accuracy=round(r.accuracy, 4), low=round(r.interval[0], 4), high=round(r.interval[1], 4), images=r.n, protocol=r.protocol))
     return Table(rows)
 
-# %% ../nbs/13_evaluate.ipynb #87bf018e
+# %% ../nbs/13_evaluate.ipynb #4b525a6e
+def _signs(one, many, noise, curve, most, largest, silent, n, eps):
+    tol = 1.5/n                                                       # one picture may fall either way
+    signs = [('many steps are no weaker than one', f'{many:.1%} against {one:.1%}', many <= one+tol),
+             ('gradients find more than ten random points', f'{many:.1%} against {noise:.1%}', many <= noise+tol),
+             ('a larger eps never leaves more right', ', '.join(f'{a:.1%}' for a in curve), all(b <= a+tol for a,b in zip(curve, curve[1:]))),
+             (f'at eps {eps:.3g} no more than one class survives', f'{most:.1%}', most <= tol or most <= largest+tol and curve[0] <= most+tol),
+             ('gradients are not zero', f'zero on {silent:.1%}', silent <= .01)]
+    return Table(dict(sign=s, measured=m, verdict='good' if ok else 'SUSPECT') for s,m,ok in signs)
+
+# %% ../nbs/13_evaluate.ipynb #59397416
 def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
     "Five signs that a gradient attack fails on `model` although it is not robust, on the first `n` images of `dl`: each with what was measured and a verdict"
-    batches = list(_take(dl, n))
+    batches,device = list(_take(dl, n)),next(model.parameters()).device
     acc = lambda attack: verdicts(model, batches, attack).float().mean().item()
     top = type(ball)(.5 if isinstance(ball, Linf) else max(ball.eps*8, batches[0][0][0].numel()**.5/2))
-    one,many = acc(lambda m,x,y: fgsm(m, x, y, ball)),acc(lambda m,x,y: pgd(m, x, y, ball, steps))
     def guess(m, x, y):
-        g,worst = torch.Generator(x.device).manual_seed(0),torch.zeros_like(x)
+        g,worst = torch.Generator().manual_seed(0),torch.zeros_like(x)
         for _ in range(10):
             d = ball.project(x, ball.sample(x, g))
             with torch.no_grad(): wrong = m(x+d).argmax(1)!=y
             worst[wrong] = d[wrong]
         return worst
-    noise = acc(guess)
-    curve = [acc(lambda m,x,y: pgd(m, x, y, type(ball)(e*ball.eps), steps)) for e in (0,.5,1,2)]
-    most = acc(lambda m,x,y: pgd(m, x, y, top, steps))
-    silent = n_seen = 0
-    with frozen(model):
-        for x,y,_ in batches:
-            x = x.clone().requires_grad_(); g, = torch.autograd.grad(F.cross_entropy(model(x), y, reduction='sum'), x)
-            silent += (g.flatten(1).abs().amax(1)==0).sum().item(); n_seen += len(y)
-    tol = 1.5/n_seen
-    signs = [('many steps are no weaker than one', f'{many:.1%} against {one:.1%}', many <= one+tol),
-             ('gradients find more than ten random points', f'{many:.1%} against {noise:.1%}', many <= noise+tol),
-             ('a larger eps never leaves more right', ', '.join(f'{a:.1%}' for a in curve), all(b <= a+tol for a,b in zip(curve, curve[1:]))),
-             (f'nothing survives eps {top.eps:.3g}', f'{most:.1%}', most <= .02),
-             ('gradients are not zero', f'zero on {silent/n_seen:.1%}', silent/n_seen <= .01)]
-    return Table(dict(sign=s, measured=m, verdict='good' if ok else 'SUSPECT') for s,m,ok in signs)
+    def silence(x, y):
+        x = x.to(device).requires_grad_(); g, = torch.autograd.grad(F.cross_entropy(model(x), y.to(device), reduction='sum'), x)
+        return g.flatten(1).abs().amax(1)==0
+    with frozen(model): silent = torch.cat([silence(x.clone(), y) for x,y,_ in batches]).float().mean().item()
+    climb = lambda b: acc(lambda m,x,y: pgd(m, x, y, b, steps))
+    curve = [climb(type(ball)(f*ball.eps)) for f in (0,.5,1,2) if f*ball.eps <= 1 or not isinstance(ball, Linf)]
+    y = torch.cat([y for _,y,_ in batches])
+    return _signs(acc(lambda m,x,y: fgsm(m, x, y, ball)), climb(ball), acc(guess), curve, climb(top), y.bincount().max().item()/len(y), silent, len(y), top.eps)
 
-# %% ../nbs/13_evaluate.ipynb #e00c0d42
+# %% ../nbs/13_evaluate.ipynb #adf16146
 def autoattack(model, dl, ball, n:int=None, version:str='standard', seed:int=0)->Result:
     "Of a baked copy of `model` on the (first `n`) images of `dl`, attacked by the library pyautoattack; needs at least 4 classes"
     try: from pyautoattack import AutoAttack
     except ImportError: raise ImportError("AutoAttack is an extra: pip install 'robin_nb[eval]'") from None
     plain = bake(model).eval().requires_grad_(False)
-    device = next(plain.parameters()).device
-    batches = list(_take(dl, n))
+    device,batches = next(plain.parameters()).device,list(_take(dl, n))
+    if not batches: raise ValueError("no images to evaluate on")
     x,y = torch.cat([b[0] for b in batches]).to(device),torch.cat([b[1] for b in batches]).to(device)
     with torch.no_grad(): classes = plain(x[:2]).shape[1]
     check_batch(x, y, classes)
     if classes < 4: raise ValueError(f"AutoAttack compares four logits; this model has {classes}. Use robust_accuracy with restarts")
-    judge = AutoAttack(plain, norm=type(ball).__name__, eps=ball.eps, version=version, seed=seed, device=device)
-    for a in (judge.apgd_targeted, judge.fab): a.n_target_classes = min(9, classes-1)
-    out = judge.run_standard_evaluation(x, y, batch_size=len(batches[0][1]))
-    adv = next(t for t in (out if isinstance(out, tuple) else (out,)) if torch.is_tensor(t))
-    right = verdicts(plain, [(x,y,None)]) & verdicts(plain, [(adv.to(device),y,None)])
-    return Result(right, y.cpu(), f"AutoAttack {version} (pyautoattack), {type(ball).__name__} eps {ball.eps:.4g}, seed {seed}")
+    with torch.random.fork_rng():
+        judge = AutoAttack(plain, norm=type(ball).__name__, eps=ball.eps, version=version, seed=seed, device=device)
+        for a in (judge.apgd_targeted, judge.fab): a.n_target_classes = min(9, classes-1)
+        adv,_ = judge.run_standard_evaluation(x, y, batch_size=100)
+    away = (adv-x).flatten(1).abs().amax() if isinstance(ball, Linf) else (adv-x).flatten(1).norm(dim=1).amax()
+    if away > ball.eps+1e-4 or adv.min() < 0 or adv.max() > 1: raise RuntimeError(f"pyautoattack left the ball: {away:.4g} for eps {ball.eps:.4g}")
+    again = [verdicts(plain, zip(t.split(100), y.split(100), y.split(100))) for t in (x, adv)]                  # verdicts are our own
+    return Result(again[0] & again[1], y.cpu(), f"AutoAttack {version} (pyautoattack), {type(ball).__name__} eps {ball.eps:.4g}, seed {seed}",
+                  settings=dict(attack=f'AutoAttack {version}', norm=type(ball).__name__, eps=ball.eps, seed=seed))

@@ -5,40 +5,41 @@
 # %% auto #0
 __all__ = ['clean', 'at', 'fgsm_rs', 'fgsm_carry']
 
-# %% ../nbs/11_objectives.ipynb #78b20300
+# %% ../nbs/11_objectives.ipynb #e5f3085f
 import torch, torch.nn.functional as F
+from .core import derived_seed
 from .pgd import fgsm
 
-# %% ../nbs/11_objectives.ipynb #97ebad0a
+# %% ../nbs/11_objectives.ipynb #a7885ac7
 def _cut(crop, x): return x if crop is None else crop(x)
 
-def _noise(crop, x):
+def _noise(crop):
     "Random numbers of an attack: a function of the batch's crop, so that an interrupted run repeats them"
-    return torch.Generator(x.device).manual_seed(1 + (0 if crop is None else crop.seed))
+    return torch.Generator().manual_seed(derived_seed(0 if crop is None else crop.seed, 1))
 
 def clean(model, x, y, i=None, crop=None):
     "Cross-entropy on the batch as it is"
     return F.cross_entropy(model(_cut(crop, x)), y)
 
-# %% ../nbs/11_objectives.ipynb #e001ee06
+# %% ../nbs/11_objectives.ipynb #0e218e0f
 def at(attack):
     "Adversarial training: cross-entropy after `attack(model, x, y, generator=...)` -> d"
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x)
-        d = attack(model, x, y, generator=_noise(crop, x))
+        d = attack(model, x, y, generator=_noise(crop))
         return F.cross_entropy(model(x+d), y)
     return objective
 
-# %% ../nbs/11_objectives.ipynb #d05bb95c
+# %% ../nbs/11_objectives.ipynb #912345e4
 def fgsm_rs(ball, alpha:float=1.25, bn:str='eval'):
     "Adversarial training with one step of `alpha` times eps from a uniform start in `ball`"
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x)
-        d = fgsm(model, x, y, ball, alpha*ball.eps, ball.project(x, ball.sample(x, _noise(crop, x))), bn)
+        d = fgsm(model, x, y, ball, alpha*ball.eps, ball.project(x, ball.sample(x, _noise(crop))), bn)
         return F.cross_entropy(model(x+d), y)
     return objective
 
-# %% ../nbs/11_objectives.ipynb #b69e165b
+# %% ../nbs/11_objectives.ipynb #dc54a5e9
 class fgsm_carry:
     "Adversarial training with one step of `alpha` times eps from the perturbation carried over from each image's last visit"
     def __init__(self, ball, n_images:int, size, pad:int=0, alpha:float=.5, bn:str='eval', seed:int=0):

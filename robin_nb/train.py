@@ -5,23 +5,23 @@
 # %% auto #0
 __all__ = ['cosine', 'Callback', 'StopFit', 'TimeLimit', 'History', 'sgd', 'fit']
 
-# %% ../nbs/12_train.ipynb #8e56666f
+# %% ../nbs/12_train.ipynb #4bc802b6
 import math, time
 from functools import partial
 from pathlib import Path
 import torch, torch.nn as nn
 from fastprogress import master_bar, progress_bar
-from .core import Table, replacing
+from .core import Table, derived_seed, replacing
 from .data import Crop, check_batch
 from .pgd import verdicts
 
-# %% ../nbs/12_train.ipynb #7cc59469
+# %% ../nbs/12_train.ipynb #5cbdac24
 def cosine(warmup:float=0.):
     "Half a cosine from 1 to 0, after a linear rise over the first share `warmup` of the run"
     if not 0 <= warmup < 1: raise ValueError(f"warmup is a share of the run, in [0,1); got {warmup}")
     return lambda t: t/warmup if t < warmup else (1+math.cos(math.pi*(t-warmup)/(1-warmup)))/2
 
-# %% ../nbs/12_train.ipynb #02da6757
+# %% ../nbs/12_train.ipynb #a8d88479
 class Callback:
     "What `fit` calls: override what you need"
     def begin(self, model, opt): "Before the first step"
@@ -43,33 +43,49 @@ class TimeLimit(Callback):
 class History(Table):
     "The records of a run, one an epoch: loss, validation accuracy clean and robust, learning rate, seconds"
     @property
-    def best(self): return max((r for r in self if r['clean'] is not None), key=lambda r: r['clean'] if r['robust'] is None else r['robust'])
+    def best(self):
+        "The record of highest robust accuracy (clean, where robust was not measured); of equal ones the highest clean"
+        return max((r for r in self if r['clean'] is not None), key=lambda r: (r['clean'] if r['robust'] is None else r['robust'], r['clean']))
 
-# %% ../nbs/12_train.ipynb #7a66db8e
-def _parts(run): return [run['model'], run['opt'], *[o for o in (run['objective'], *run['callbacks']) if hasattr(o, 'state_dict')]]
+# %% ../nbs/12_train.ipynb #ffb088dc
+def _parts(run):
+    "What has a state, by name"
+    kinds = [type(c).__name__ for c in run['callbacks']]
+    named = {f"{k} {kinds[:j].count(k)}": c for j,(k,c) in enumerate(zip(kinds, run['callbacks']))}
+    return {name: p for name,p in (dict(model=run['model'], opt=run['opt'], objective=run['objective']) | named).items() if hasattr(p, 'state_dict')}
 
 def _save(run, out):
+    states = {name: p.state_dict() for name,p in _parts(run).items()}
     with replacing(out/'checkpoint.pt') as part:
-        torch.save(dict(settings=run['settings'], history=list(run['history']), best=run['best'], parts=[p.state_dict() for p in _parts(run)]), part)
+        torch.save(dict(settings=run['settings'], history=list(run['history']), best=run['best'], rng=torch.get_rng_state(), parts={k: v for k,v in states.items() if v}), part)
 
-def _resume(run, out):
-    file = out/'checkpoint.pt'
-    try: saved = torch.load(file, map_location='cpu', weights_only=True)
-    except Exception as e: raise ValueError(f"{file} is not a readable checkpoint ({type(e).__name__}); remove it, or pass resume=False") from None
-    other = {k: v for k,v in saved['settings'].items() if run['settings'].get(k) != v}
-    if other: raise ValueError(f"{out} holds a run with {', '.join(f'{k}={v}' for k,v in other.items())}; choose another folder, or pass resume=False")
-    for part,state in zip(_parts(run), saved['parts'], strict=True): part.load_state_dict(state)
-    run['history'].extend(saved['history']); run['best'] = saved['best']
+def _open(run, out):
+    "The checkpoint in `out`, if it is one of this run"
+    file,anew = out/'checkpoint.pt','choose another folder, or start anew (resume=False, --restart)'
+    try: saved = torch.load(file, map_location='cpu', weights_only=True); theirs,ours = saved['settings'],run['settings']
+    except Exception as e: raise ValueError(f"{file} is not a readable checkpoint ({type(e).__name__}); {anew}") from None
+    other = [f"{k}={theirs.get(k)}, not {ours.get(k)}" for k in sorted(theirs.keys()|ours.keys()) if theirs.get(k) != ours.get(k)]
+    if other: raise ValueError(f"{out} holds a run with {'; '.join(other[:3])}; {anew}")
+    if gone := saved['parts'].keys() - _parts(run).keys(): raise ValueError(f"{out} holds the state of {', '.join(sorted(gone))}, which is missing here; {anew}")
+    return saved
 
-# %% ../nbs/12_train.ipynb #477d1871
+def _settings(run, dls, epochs, every, extra):
+    objective = getattr(run['objective'], '__qualname__', type(run['objective']).__name__).split('.')[0]
+    groups = [{k: g[k] for k in ('initial_lr','momentum','weight_decay','betas') if k in g} for g in run['opt'].param_groups]
+    shapes = [tuple(p.shape) for g in run['opt'].param_groups for p in g['params']]
+    return dict(epochs=epochs, every=every, seed=run['seed'], images=len(dls.train.dataset), bs=dls.train.sampler.bs, pad=dls.pad, flip=dls.flip,
+                objective=objective, optimizer=type(run['opt']).__name__, groups=str(groups), trained=str(shapes)) | (extra or {})
+
+# %% ../nbs/12_train.ipynb #80a916f1
 def _epoch(run, dls, epoch, epochs, bar):
     model,opt,device = run['model'],run['opt'],run['device']
     model.train(); dls.train.sampler.set_epoch(epoch)
-    steps,total,n = len(dls.train),0.,0
+    steps,total,n = len(dls.train) - (len(dls.train.dataset)%dls.train.sampler.bs==1),0.,0
     for b,(x,y,i) in enumerate(bar):
         if len(x) < 2: continue
+        if epoch==0: check_batch(x, y, run['outputs'])
         for g in opt.param_groups: g['lr'] = g['initial_lr']*run['sched']((epoch+b/steps)/epochs)
-        crop = Crop(len(x), x.shape[-2:], dls.pad, (run['seed']<<40)+(epoch<<20)+b, dls.flip)
+        crop = Crop(len(x), x.shape[-2:], dls.pad, derived_seed(run['seed'], epoch, b), dls.flip)
         loss = run['objective'](model, x.to(device), y.to(device), i, crop)
         opt.zero_grad(); loss.backward(); opt.step()
         total += loss.detach()*len(x); n += len(x)
@@ -81,11 +97,11 @@ def _epoch(run, dls, epoch, epochs, bar):
 def _validate(run, dls, attack):
     return verdicts(run['model'], dls.valid).float().mean().item(), attack and verdicts(run['model'], dls.valid, attack).float().mean().item()
 
-# %% ../nbs/12_train.ipynb #bb3258d9
+# %% ../nbs/12_train.ipynb #066b5842
 def sgd(lr:float=.1, momentum:float=.9, weight_decay:float=5e-4, norm_lr:float=None):
-    "SGD for `fit`; parameters of norms (those with one axis) take steps of `norm_lr`, by default `lr`, without decay"
+    "SGD for `fit`; parameters with one axis or none (norms, biases) take steps of `norm_lr`, by default `lr`, without decay"
     def make(params):
-        one = [p for p in params if p.ndim==1]
+        one = [p for p in params if p.ndim<=1]
         groups = [dict(params=[p for p in params if p.ndim>1], weight_decay=weight_decay), dict(params=one, weight_decay=0., lr=lr if norm_lr is None else norm_lr)]
         return torch.optim.SGD([g for g in groups if g['params']], lr=lr, momentum=momentum)
     return make
@@ -103,28 +119,32 @@ def fit(
     attack=None,           # Called as attack(model, x, y) -> d on the validation part; picks the best epoch
     every:int=1,           # Validate each so many epochs, and after the last
     seed:int=0,            # Of crops and noise
+    settings:dict=None,    # More that a checkpoint must agree with before it is continued
     progress:bool=True,    # Show bars and a line an epoch
 )->History:
     "Train `model`, leave it in eval mode with the weights of the epoch of best robust (without `attack`: clean) validation accuracy"
     params = [p for p in model.parameters() if p.requires_grad]
     if not params: raise ValueError("nothing in this model asks for a gradient; a sparsified model has its scores, a dense one needs requires_grad_()")
-    if epochs < 1: raise ValueError(f"epochs must be at least 1; got {epochs}")
+    if epochs < 1 or every < 1: raise ValueError(f"epochs and every must be at least 1; got {epochs} and {every}")
     x,y,_ = next(iter(dls.valid))
-    run = dict(model=model, opt=opt(params), sched=sched, objective=objective, callbacks=list(callbacks), seed=seed, device=params[0].device, history=History(), best=None,
-               settings=dict(epochs=epochs, seed=seed, images=len(dls.train.dataset), bs=dls.train.sampler.bs, trained=sum(p.numel() for p in params)))
-    with torch.no_grad(): check_batch(x, y, model.eval()(x.to(run['device'])).shape[1])
+    run = dict(model=model, opt=opt(params), sched=sched, objective=objective, callbacks=list(callbacks), seed=seed, device=params[0].device, history=History(), best=None)
+    with torch.no_grad(): run['outputs'] = model.eval()(x.to(run['device'])).shape[1]
+    check_batch(x, y, run['outputs'])
     for g in run['opt'].param_groups: g.setdefault('initial_lr', g['lr'])
-    out = out and Path(out)
-    if out and resume and (out/'checkpoint.pt').exists(): _resume(run, out)
-    for c in run['callbacks']:
-        if not run['history']: c.begin(model, run['opt'])
-        elif isinstance(c, TimeLimit): c.begin(model, run['opt'])
+    run['settings'],out = _settings(run, dls, epochs, every, settings),out and Path(out)
+    saved = _open(run, out) if out and resume and (out/'checkpoint.pt').exists() else None
+    if saved: model.load_state_dict(saved['parts']['model']); run['opt'].load_state_dict(saved['parts']['opt'])
+    for c in run['callbacks']: c.begin(model, run['opt'])
+    if saved:
+        for name,part in _parts(run).items():
+            if name not in ('model','opt') and name in saved['parts']: part.load_state_dict(saved['parts'][name])
+        run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
     _run(run, dls, epochs, out, attack, every, progress)
     if run['best']: model.load_state_dict(run['best'])
     model.eval()
     return run['history']
 
-# %% ../nbs/12_train.ipynb #43fd8aef
+# %% ../nbs/12_train.ipynb #d656cc23
 def _run(run, dls, epochs, out, attack, every, progress):
     history,first = run['history'],len(run['history'])
     heads = ['epoch','loss','clean','robust','lr','seconds']

@@ -1,6 +1,6 @@
 """The README's table and figures: our network beside its control and its dense twins, all trained here.
 
-    python tools/demo.py --out runs/demo            the table (about six minutes on two cores)
+    python tools/demo.py --out runs/demo            the table (about seven minutes on two cores)
     python tools/demo.py --out runs/demo --curve    robust accuracy against bytes, ours at several keeps, dense at several widths
     python tools/demo.py --out runs/tune --tune     the six validation trials behind each row's learning rate and batch size
 
@@ -18,7 +18,7 @@ from robin_nb.minimax import Linf
 from robin_nb.models import build_model, load_model
 from robin_nb.objectives import fgsm_carry
 from robin_nb.pgd import pgd
-from robin_nb.train import cosine, fit, sgd
+from robin_nb.train import History, cosine, fit, sgd
 from robin_nb.viz import ATTACKED, GREY, STYLE, line, show_history
 
 EPS = .1
@@ -38,10 +38,12 @@ def slug(name): return ''.join(c if c.isalnum() else '-' for c in name.lower().r
 def train(name, recipe, out):
     "The report of one row, trained unless it is there"
     file = out/slug(name)/'report.json'
-    if not file.exists():
+    report = json.loads(file.read_text()) if file.exists() else None
+    if report is None or any(report['settings'][k] != v for k,v in recipe.items() if k in report['settings']):
         print(f'{name} ...', flush=True)
-        robin_prune(**recipe, out=str(file.parent))
-    return json.loads(file.read_text())
+        robin_prune(**recipe, out=str(file.parent), restart=report is not None)
+        report = json.loads(file.read_text())
+    return report
 
 def row(name, report, weights):
     clean,robust = report['test']['clean'],report['test']['robust']
@@ -49,7 +51,7 @@ def row(name, report, weights):
     return {'network': name, 'clean': show(clean), 'PGD-20': show(robust), 'weights': weights, 'bytes': report['bytes'], 'seconds': round(report['seconds'])}
 
 def random_mask(out):
-    "The control: the counts of ours with a random mask, norms trained just as ours are"
+    "The control: the counts of ours with a random mask; its norms are trained as ours are, with the settings of ours"
     file = out/'random-mask'/'report.json'
     if not file.exists():
         print('a random mask of the same counts ...', flush=True)
@@ -58,8 +60,8 @@ def random_mask(out):
         set_seed(s['seed']); dls = load_data(s['data'], bs=s['bs'], augment=s['augment'])
         net,ball = build_model(config),Linf(EPS)
         for t in scores(net): t.requires_grad_(False)
-        history = fit(net, dls, 4, fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad), sgd(s['lr'], norm_lr=s['norm_lr']), cosine(s['warmup']),
-                      attack=lambda m,x,y: pgd(m, x, y, ball, steps=5), every=2, progress=False)
+        history = fit(net, dls, s['epochs'], fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad), sgd(s['lr'], norm_lr=s['norm_lr']), cosine(s['warmup']),
+                      attack=lambda m,x,y: pgd(m, x, y, ball, steps=5), every=s['epochs'], progress=False)
         write_json(dict(test=dict(clean=accuracy(net, dls.test).as_dict(), robust=robust_accuracy(net, dls.test, ball).as_dict()), bytes=bytes_of(net),
                         seconds=sum(r['seconds'] for r in history), history=list(history)), file)
     return json.loads(file.read_text())
@@ -88,7 +90,7 @@ def table(out):
         with replacing(out/'curves.png') as part: fig.savefig(part)
         plt.close(fig)
     write_json(dict(protocol=protocol, rows=rows, fit=fit), out/'table.json')
-    print(f"\n{t}\n\n{protocol}, 1,000 test images, 95 % intervals; each row keeps its best epoch by PGD-5 on 1,000 validation images.\nOpen {out/'curves.png'}, and the pictures in {out/slug(ours)}.")
+    print(f"\n{t}\n\n{protocol}, 1,000 test images, 95 % intervals; each row keeps its best epoch by PGD-5 (the clean one by clean accuracy) on 1,000 validation images.\nOpen {out/'curves.png'}, and the pictures in {out/slug(ours)}.")
 
 CURVE = {name: ROWS[name] for name in ROWS if 'clean' not in name} | \
         {f'ours {w} keep {k}': dict(OURS, widths=w, keep=k) for w,k in (('16,32,64',.1), ('16,32,64',.4), ('32,64,128',.05), ('32,64,128',.3))} | \
@@ -123,7 +125,7 @@ def tune(out):
     for name,recipe in ROWS.items():
         for factor,bs in itertools.product((1/3,1,3), (32,64)):
             r = train(f'{name} lr {factor:.2f} bs {bs}', dict(recipe, lr=recipe['lr']*factor, bs=bs, no_figures=True) | (dict(norm_lr=recipe['lr']*factor) if recipe.get('dense') else {}), out)
-            best = max((h for h in r['history'] if h['clean'] is not None), key=lambda h: h['robust'] or h['clean'])
+            best = History(r['history']).best
             trials.append(dict(row=name, lr=round(recipe['lr']*factor, 4), bs=bs, clean=best['clean'], robust=best['robust']))
     write_json(trials, out/'trials.json'); print(Table(trials))
 
