@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['keep_counts', 'mask_bytes']
 
-# %% ../nbs/06_budgets.ipynb #4348d914
+# %% ../nbs/06_budgets.ipynb #e1fabd1c
 import heapq, math
 from collections.abc import Sequence
 from .masks import n_kept
 
-# %% ../nbs/06_budgets.ipynb #74075bff
+# %% ../nbs/06_budgets.ipynb #94e9f421
 def _webster(sizes, total, p):
     q = [n**p for n in sizes]
     floor = lambda c: [min(n, max(1, math.ceil(c*v-.5))) for v,n in zip(q, sizes)]
@@ -33,13 +33,13 @@ def keep_counts(
     p:float=.1,           # 0: equal counts; 1: equal shares
     official:bool=False,  # Count as the authors' code does, which keeps up to one weight a layer more
 )->list[int]:             # Number of kept weights of each layer
-    "How many weights each layer keeps: in proportion to size**`p`, at least 1, at most all, exactly `n_kept` in sum"
+    "How many weights each layer keeps: in proportion to size**`p`, at least 1, at most all; in sum exactly `n_kept`, or one per layer if that is more"
     if not 0 <= p <= 1: raise ValueError(f"p must be in [0,1]: 0 for equal counts, 1 for equal shares; got {p}")
     if not sizes or min(sizes) < 1: raise ValueError(f"every layer needs at least one weight; got {list(sizes)}")
     total = max(n_kept(sum(sizes), keep), len(sizes))
     return _official(sizes, keep, p) if official else _webster(sizes, total, p)
 
-# %% ../nbs/06_budgets.ipynb #d1a9b31c
+# %% ../nbs/06_budgets.ipynb #447f3e93
 def _official(sizes, keep, p):
     order = sorted(range(len(sizes)), key=lambda l: sizes[l])
     left,powers = int(keep*sum(sizes)),[n**p for n in sizes]
@@ -50,9 +50,11 @@ def _official(sizes, keep, p):
         left -= int(share[l]*sizes[l])
         rest = sum(powers[i] for i in order[j+1:])
         if rest: c = left/rest
-    return [n-int((1-s)*n) for n,s in zip(sizes, share)]
+    counts = [n-int((1-s)*n) for n,s in zip(sizes, share)]
+    if 0 in counts: raise ValueError(f"the official rule leaves layer {counts.index(0)} empty at keep={keep}; keep more")
+    return counts
 
-# %% ../nbs/06_budgets.ipynb #70de7633
+# %% ../nbs/06_budgets.ipynb #69d706a2
 def mask_bytes(sizes:Sequence[int], counts:Sequence[int])->float:
     "Bytes that it takes to say which `counts` of `sizes` weights stay: the sum of log2 C(n,k) over the layers, over 8"
     lg = lambda n: math.lgamma(n+1)

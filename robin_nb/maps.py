@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ScoreMask', 'prunable', 'sparsify', 'scores', 'masks', 'mask_table', 'bake']
 
-# %% ../nbs/07_maps.ipynb #279d9001
+# %% ../nbs/07_maps.ipynb #c76c96a4
 import copy
 import torch, torch.nn as nn
 from torch.nn.utils import parametrize
@@ -14,7 +14,7 @@ from .binary import binary_
 from .masks import scores_, ste_mask, topk_mask
 from .budgets import keep_counts
 
-# %% ../nbs/07_maps.ipynb #90418c5a
+# %% ../nbs/07_maps.ipynb #6c816237
 class ScoreMask(nn.Module):
     "The map w -> w*m, where m keeps the `k` largest of trainable `scores`; `refreshed` counts how often the mask was worked out"
     def __init__(self, w, k, a=.01):
@@ -25,28 +25,33 @@ class ScoreMask(nn.Module):
 
     def _refresh(self, w):
         s = self.scores
-        seen = s._version, s.data_ptr(), s.device, w._version, w.data_ptr()
+        seen = s._version, s.data_ptr(), s.device, w._version, w.data_ptr(), self.k._version
         if seen == self._seen: return
-        if s.dtype not in (torch.float32, torch.float64): raise TypeError(f"scores must be float32 or float64, so that their order is kept; got {s.dtype}")
-        with torch.no_grad(): self.mask = topk_mask(s, int(self.k)); self.weight = w*self.mask
+        with torch.inference_mode(False), torch.no_grad(): self.mask = topk_mask(s, int(self.k)); self.weight = w*self.mask
         self._seen,self.refreshed = seen,self.refreshed+1
 
     def forward(self, w):
         self._refresh(w)
         if self.frozen or not torch.is_grad_enabled(): return self.weight
-        return w*ste_mask(self.scores, None, self.mask)
+        m = ste_mask(self.scores, None, self.mask)
+        if m.requires_grad: m.register_hook(self._moved)              # after a backward scores are about to move, and fused optimizers do not count it
+        return w*m
+
+    def _moved(self, g): self._seen = None
 
     def _load_from_state_dict(self, state, prefix, meta, strict, missing, unexpected, errors):
         theirs = state.get(prefix+'k', self.k)
-        if int(theirs) != int(self.k): errors.append(f"{prefix[:-1]} keeps {int(self.k)} of {self.scores.numel()} weights here and {int(theirs)} in the file: another keep or p")
+        if int(theirs) != int(self.k): return errors.append(f"{prefix[:-1]} keeps {int(self.k)} of {self.scores.numel()} weights here and {int(theirs)} in the file: another keep or p")
         super()._load_from_state_dict(state, prefix, meta, strict, missing, unexpected, errors)
 
-# %% ../nbs/07_maps.ipynb #f5e91607
+# %% ../nbs/07_maps.ipynb #9d8b449a
 def prunable(model)->dict[str,nn.Module]:
     "The convolutions and linear layers of `model` by name, in module order"
-    found = {name: m for name,m in model.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))}
+    found = {name or type(m).__name__: m for name,m in model.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))}
     if not found: raise ValueError(f"{type(model).__name__} has no nn.Linear or nn.Conv2d to prune")
     return found
+
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.LayerNorm, nn.GroupNorm)
 
 def _refuse(model):
     seen = {}
@@ -57,10 +62,11 @@ def _refuse(model):
         if m.weight.dtype not in (torch.float32, torch.float64): raise ValueError(f"{name} is {m.weight.dtype}; scores need float32, so convert with .float()")
         if id(m.weight) in seen: raise ValueError(f"{name} and {seen[id(m.weight)]} share one weight; one mask cannot serve two layers")
         seen[id(m.weight)] = name
+    own = {id(p) for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d, *_NORMS)) for p in m.parameters(recurse=False)}
+    for name,p in model.named_parameters():
+        if id(p) not in own: raise ValueError(f"{name} belongs to no linear layer, 2-d convolution or norm; it would stay as it is and escape the budget")
 
-# %% ../nbs/07_maps.ipynb #86a8aed1
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
-
+# %% ../nbs/07_maps.ipynb #c73a94a0
 def _start_afresh(model, train_norm):
     for p in model.parameters(): p.requires_grad_(False)
     for m in model.modules():
@@ -74,7 +80,7 @@ def sparsify(
     model:nn.Module,         # Any model with linear layers or convolutions; changed in place
     keep:float,              # Share of all its weights that stays, in (0,1]
     p:float=.1,              # How it is shared between the layers, see `keep_counts`
-    seed:int=0,              # Of the signs
+    seed:int=0,              # Of the signs; scores come from PyTorch's global generator
     init=binary_,            # Called as `init(weight, seed=seed, layer=number)` on each layer
     train_norm:bool=False,   # Train the weights and biases of norms
     a:float=.01,             # Scores start uniform in (-a,a)
@@ -82,6 +88,7 @@ def sparsify(
 )->nn.Module:                # The same model
     "Draw the weights of `model`, freeze them, and put a `ScoreMask` on each layer; from now on only scores are trained"
     _refuse(model)
+    if not a > 0: raise ValueError(f"a must be positive; got {a}")
     layers = prunable(model)
     counts = keep_counts([m.weight.numel() for m in layers.values()], keep, p, official)
     _start_afresh(model, train_norm)
@@ -90,10 +97,11 @@ def sparsify(
         parametrize.register_parametrization(m, 'weight', ScoreMask(m.weight, k, a))
     return model
 
-# %% ../nbs/07_maps.ipynb #58048f5b
+# %% ../nbs/07_maps.ipynb #11344060
 def _maps(model):
-    found = {name: m.parametrizations.weight[0] for name,m in model.named_modules() if parametrize.is_parametrized(m, 'weight')}
-    if not found: raise ValueError(f"{type(model).__name__} carries no maps; call sparsify(model, keep) first")
+    found = {name or type(m).__name__: m.parametrizations.weight[0] for name,m in model.named_modules() if parametrize.is_parametrized(m, 'weight')}
+    found = {name: m for name,m in found.items() if hasattr(m, 'scores')}
+    if not found: raise ValueError(f"{type(model).__name__} carries no score masks; call sparsify(model, keep) first")
     return found
 
 def scores(model)->list[nn.Parameter]:
@@ -110,11 +118,12 @@ def mask_table(model)->Table:
     rows.append(dict(layer='all', shape='', n=sum(r['n'] for r in rows), k=sum(r['k'] for r in rows)))
     return Table(dict(r, keep=f"{r['k']/r['n']:.2%}") for r in rows)
 
-# %% ../nbs/07_maps.ipynb #2033ed53
+# %% ../nbs/07_maps.ipynb #58575672
 def bake(model:nn.Module)->nn.Module:
     "A new plain model with the effective weights of `model` in place of its maps"
     model = copy.deepcopy(model)
     for m in [m for m in model.modules() if parametrize.is_parametrized(m, 'weight')]:
+        if len(m.parametrizations) > 1: raise ValueError(f"a {type(m).__name__} has maps on {', '.join(m.parametrizations)}; only weights can be baked")
         w = m.weight.detach().clone()
         del m.parametrizations
         m.__class__ = type(m).__bases__[0]           # `remove_parametrizations` would also undo the class of the model we copied

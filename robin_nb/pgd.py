@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['frozen', 'fgsm', 'pgd', 'pgd_trace', 'verdicts']
 
-# %% ../nbs/10_pgd.ipynb #e4e2519f
+# %% ../nbs/10_pgd.ipynb #739aff34
 from contextlib import contextmanager
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/10_pgd.ipynb #e270a347
+# %% ../nbs/10_pgd.ipynb #5934ae3d
 @contextmanager
 def frozen(model, bn:str='eval'):
     "Inside, `model` can be differentiated by its input only; batch norms use running statistics ('eval'), the batch's ('batch'), or train ('official'). Restored after"
@@ -34,16 +34,21 @@ def frozen(model, bn:str='eval'):
         for m,f in zip(maps, held): m.frozen = f
         for m,t in zip(norms, tracked): m.track_running_stats = t
 
-# %% ../nbs/10_pgd.ipynb #168bb773
+# %% ../nbs/10_pgd.ipynb #a4082d73
+def _checked(x):
+    if x.numel() and (x.min() < 0 or x.max() > 1): raise ValueError("attacks take images in [0,1]; normalise inside the model")
+    return x.detach()
+
 def fgsm(model, x:Tensor, y:Tensor, ball, alpha:float=None, start:Tensor=None, bn:str='eval')->Tensor:
     "`d` after one step of `alpha` (default: the ball's eps) up the loss from `x+start`, inside `ball` and with `x+d` in [0,1]"
     d = torch.zeros_like(x) if start is None else start
+    x = _checked(x)
     with frozen(model, bn), torch.enable_grad():
         d = d.detach().requires_grad_()
         g, = torch.autograd.grad(F.cross_entropy(model(x+d), y, reduction='sum'), d)
     return ball.project(x, d.detach() + ball.step(g, ball.eps if alpha is None else alpha))
 
-# %% ../nbs/10_pgd.ipynb #3efc4aca
+# %% ../nbs/10_pgd.ipynb #c3a19056
 def pgd(
     model, x:Tensor,        # Images in [0,1] (n,...)
     y:Tensor,               # Labels (n,)
@@ -60,7 +65,7 @@ def pgd(
     "Projected gradient ascent from random starts; of all points seen, the one of highest loss per image"
     if steps < 1 or restarts < 1: raise ValueError(f"steps and restarts must be at least 1; got {steps} and {restarts}")
     alpha = 2.5*ball.eps/steps if alpha is None else alpha
-    generator = generator or torch.Generator().manual_seed(0)
+    generator,x = generator or torch.Generator().manual_seed(0),_checked(x)
     worst,top = torch.zeros_like(x),torch.full((len(x),), -torch.inf, device=x.device)
     points = steps+last
     with frozen(model, bn), torch.enable_grad():
@@ -70,6 +75,7 @@ def pgd(
                 climb = t < points-1                                  # the last point is judged, not left
                 d.requires_grad_(climb)
                 l = loss(model(x+d), y, reduction='none')
+                if torch.isnan(l).any(): raise FloatingPointError("the loss is nan on some images, so no attack can be trusted")
                 if climb: g, = torch.autograd.grad(l.sum(), d)
                 d,l = d.detach(),l.detach()
                 better = l > top
@@ -78,20 +84,21 @@ def pgd(
                 if climb: d = ball.project(x, d + ball.step(g, alpha))
     return worst
 
-# %% ../nbs/10_pgd.ipynb #a8ef6429
+# %% ../nbs/10_pgd.ipynb #63902c47
 def pgd_trace(model, x, y, ball, **kw)->tuple[Tensor,Tensor]:
     "The points and losses that `pgd` visits, in order: `d` (points,n,...) and loss (points,n)"
     seen = []
     pgd(model, x, y, ball, watch=lambda d,l: seen.append((d,l)), **kw)
     return torch.stack([d for d,_ in seen]), torch.stack([l for _,l in seen])
 
-# %% ../nbs/10_pgd.ipynb #7cc6e950
+# %% ../nbs/10_pgd.ipynb #76169abc
 def verdicts(model, dl, attack=None)->Tensor:
     "Whether `model` in eval mode is right on each image of loader `dl`, after `attack(model, x, y)` -> d if there is one; bool (n,), on the CPU"
-    device,out = next(model.parameters()).device,[]
+    device,out = next((p.device for p in model.parameters()), torch.device('cpu')) if isinstance(model, nn.Module) else torch.device('cpu'),[]
     with frozen(model):
         for x,y,_ in dl:
             x,y = x.to(device),y.to(device)
             if attack: x = x+attack(model, x, y)
             with torch.no_grad(): out.append((model(x).argmax(1)==y).cpu())
+    if not out: raise ValueError("no images to judge")
     return torch.cat(out)

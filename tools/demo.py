@@ -29,19 +29,19 @@ ROWS = {
     'ours: ±1, one weight in ten':   OURS,
     'the same shape, dense':         DENSE,
     'the same, trained on clean':    dict(DENSE, objective='clean', epochs=6, lr=.1, norm_lr=.1),
-    'dense twin, as many weights':   dict(DENSE, widths='10,20,40'),
-    'dense twin, as many bytes':     dict(DENSE, widths='4,8,14'),
+    'dense twin, as many weights':   dict(DENSE, widths='10,20,40', lr=.9, norm_lr=.9),
+    'dense twin, as many bytes':     dict(DENSE, widths='4,8,14', lr=.1, norm_lr=.1),
 }
 
 def slug(name): return ''.join(c if c.isalnum() else '-' for c in name.lower().replace('±', '')).strip('-')
 
-def train(name, recipe, out):
+def train(name, recipe, out, **kw):
     "The report of one row, trained unless it is there"
     file = out/slug(name)/'report.json'
     report = json.loads(file.read_text()) if file.exists() else None
     if report is None or any(report['settings'][k] != v for k,v in recipe.items() if k in report['settings']):
         print(f'{name} ...', flush=True)
-        robin_prune(**recipe, out=str(file.parent), restart=report is not None)
+        robin_prune(**recipe, out=str(file.parent), restart=report is not None, **kw)
         report = json.loads(file.read_text())
     return report
 
@@ -120,13 +120,15 @@ def draw_curve(points, file):
         plt.close(fig)
 
 def tune(out):
-    "Six trials a row, the same grid around each row's own start: three learning rates by two batch sizes"
+    "Six trials a row, the same grid for each kind of row: three learning rates by two batch sizes"
     trials = []
     for name,recipe in ROWS.items():
+        middle = .5 if not recipe.get('dense') else .1 if 'clean' in name else .3
         for factor,bs in itertools.product((1/3,1,3), (32,64)):
-            r = train(f'{name} lr {factor:.2f} bs {bs}', dict(recipe, lr=recipe['lr']*factor, bs=bs, no_figures=True) | (dict(norm_lr=recipe['lr']*factor) if recipe.get('dense') else {}), out)
+            lr = middle*factor
+            r = train(f'{name} lr {factor:.2f} bs {bs}', dict(recipe, lr=lr, bs=bs) | (dict(norm_lr=lr) if recipe.get('dense') else {}), out, no_figures=True)
             best = History(r['history']).best
-            trials.append(dict(row=name, lr=round(recipe['lr']*factor, 4), bs=bs, clean=best['clean'], robust=best['robust']))
+            trials.append(dict(row=name, lr=round(lr, 4), bs=bs, clean=best['clean'], robust=best['robust']))
     write_json(trials, out/'trials.json'); print(Table(trials))
 
 if __name__=='__main__':
