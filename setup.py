@@ -15,8 +15,8 @@ class with_pages(build_py):
     def run(self):
         super().run()
         if self.editable_mode: return
-        for page in Path('nbs').rglob('*.ipynb'):
-            if any(part.startswith(('.', '_')) for part in page.parts): continue
+        for page in Path('nbs').rglob('*'):
+            if page.suffix not in ('.ipynb', '.json', '.png') or any(part.startswith(('.', '_')) for part in page.parts): continue
             target = Path(self.build_lib)/'robin_nb'/page
             self.mkpath(str(target.parent)); self.copy_file(str(page), str(target))
 

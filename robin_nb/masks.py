@@ -5,17 +5,17 @@
 # %% auto #0
 __all__ = ['n_kept', 'topk_mask', 'ste_mask', 'scores_']
 
-# %% ../nbs/05_masks.ipynb #44e059a4
+# %% ../nbs/05_masks.ipynb #28883801
 import numpy as np, torch
 from torch import Tensor
 
-# %% ../nbs/05_masks.ipynb #447f0ad3
+# %% ../nbs/05_masks.ipynb #8da461d1
 def n_kept(n:int, keep:float)->int:
     "How many of `n` weights are left at the share `keep` in (0,1]: at least one"
     if not 0 < keep <= 1: raise ValueError(f"keep is the share that stays, in (0,1]; got {keep}")
     return max(1, round(keep*n))
 
-# %% ../nbs/05_masks.ipynb #7f48303f
+# %% ../nbs/05_masks.ipynb #f4cb195c
 def _kth(a, k):
     "The `k`-th largest entry of `a`"
     if a.device.type=='cpu': return np.partition(a.numpy(), len(a)-k)[len(a)-k].item()
@@ -34,7 +34,7 @@ def topk_mask(s:Tensor, k:int)->Tensor:
     m[tied[len(tied)-k+int(m.sum()):]] = True
     return m.view_as(s).to(s.dtype)
 
-# %% ../nbs/05_masks.ipynb #2b6d7856
+# %% ../nbs/05_masks.ipynb #dffa469c
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
     def forward(ctx, s, m): ctx.save_for_backward(s); return m.clone()
@@ -45,7 +45,7 @@ def ste_mask(s:Tensor, k:int, m:Tensor=None)->Tensor:
     "`topk_mask(s, k)` (or `m`, if it is already known) forwards; backwards as if the mask were |s|"
     return _StraightThrough.apply(s, topk_mask(s, k) if m is None else m)
 
-# %% ../nbs/05_masks.ipynb #cb74309b
+# %% ../nbs/05_masks.ipynb #94eca92f
 @torch.no_grad()
 def scores_(s:Tensor, a:float=.01)->Tensor:
     "Fill `s` with uniform numbers in (-`a`,`a`), in place, from PyTorch's global generator"

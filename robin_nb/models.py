@@ -6,20 +6,20 @@
 __all__ = ['DEPTHS', 'SMALL', 'ARCHS', 'INITS', 'Normalize', 'small_cnn', 'resnet', 'small_resnet', 'build_model', 'save_model',
            'load_model']
 
-# %% ../nbs/09_models.ipynb #5000b116
+# %% ../nbs/09_models.ipynb #d6fd3e08
 import json
 from collections import OrderedDict
 from functools import partial
 from pathlib import Path
 import torch, torch.nn as nn
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from .core import replacing
 from .binary import binary_, scaled_, uniform_pm1_
 from .maps import sparsify
 from .lbn import LastBatchNorm
 
-# %% ../nbs/09_models.ipynb #9fb3d6db
+# %% ../nbs/09_models.ipynb #a5989eae
 class Normalize(nn.Module):
     "Subtract `mean` and divide by `std`, per channel of images (n,c,h,w)"
     def __init__(self, mean, std):
@@ -29,7 +29,7 @@ class Normalize(nn.Module):
         if x.ndim != 4 or x.shape[1] != len(self.mean): raise ValueError(f"this model takes images (n,{len(self.mean)},h,w); got {tuple(x.shape)}")
         return (x-self.mean)/self.std
 
-# %% ../nbs/09_models.ipynb #4250717a
+# %% ../nbs/09_models.ipynb #e842f758
 def _first(c_in, normalize): return Normalize(*(normalize or ((0.,)*c_in, (1.,)*c_in)))
 
 def small_cnn(
@@ -47,7 +47,7 @@ def small_cnn(
     if lbn: layers['lbn'] = LastBatchNorm(n_out)
     return nn.Sequential(layers)
 
-# %% ../nbs/09_models.ipynb #c8458bad
+# %% ../nbs/09_models.ipynb #8a55ae17
 class _Block(nn.Module):
     def __init__(self, c, width, out, stride, deep, norm, act, conv):
         super().__init__()
@@ -87,7 +87,7 @@ def resnet(
     if lbn: layers['lbn'] = LastBatchNorm(n_out)
     return nn.Sequential(layers)
 
-# %% ../nbs/09_models.ipynb #4686b365
+# %% ../nbs/09_models.ipynb #5cde1802
 SMALL = {1:(6,13,26,51), .5:(14,20,29,40), .1:(23,25,27,29), 0:(26,26,26,26)}
 
 def small_resnet(depth:int=34, p:float=.1, n_out:int=10, **kw)->nn.Sequential:
@@ -96,7 +96,7 @@ def small_resnet(depth:int=34, p:float=.1, n_out:int=10, **kw)->nn.Sequential:
     if p not in widths: raise ValueError(f"p must be one of {list(widths)}; got {p}")
     return resnet(depth, n_out, widths[p], **kw)
 
-# %% ../nbs/09_models.ipynb #2727375f
+# %% ../nbs/09_models.ipynb #b3df4115
 ARCHS = dict(small_cnn=small_cnn, resnet=resnet, small_resnet=small_resnet)
 INITS = dict(binary=lambda keep: binary_, scaled=lambda keep: partial(scaled_, keep=keep), uniform_pm1=lambda keep: uniform_pm1_)
 
@@ -109,7 +109,7 @@ def build_model(config:dict)->nn.Module:
         model = sparsify(model, **{**sparse, 'init': INITS[name](sparse['keep'])})
     return model
 
-# %% ../nbs/09_models.ipynb #efc6b7b9
+# %% ../nbs/09_models.ipynb #358f40a2
 def _fits(model, state, otherwise):
     "Load `state` into `model`, or raise `otherwise`"
     own = model.state_dict()
@@ -123,7 +123,7 @@ def save_model(model:nn.Module, file, config:dict):
     "Write `model` and the `config` that builds it to `file`, a safetensors file, whole or not at all"
     _fits(build_model(config), model.state_dict(), 'the config does not describe this model')
     state = {name: t.detach().cpu().contiguous().clone() for name,t in model.state_dict().items()}
-    with replacing(file) as part: save_file(state, part, metadata={'robin_nb': json.dumps(config)})
+    with replacing(file) as part: part.write_bytes(save(state, metadata={'robin_nb': json.dumps(config)}))
 
 def load_model(file)->tuple[nn.Module,dict]:
     "The model in `file`, in eval mode, and its config; every tensor must fit"

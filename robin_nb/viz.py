@@ -6,11 +6,11 @@
 __all__ = ['CLEAN', 'ATTACKED', 'GREY', 'STYLE', 'house_style', 'line', 'show_images', 'show_attacks', 'show_mask', 'show_masks',
            'show_history', 'LivePlot']
 
-# %% ../nbs/01_viz.ipynb #4f21e9f9
+# %% ../nbs/01_viz.ipynb #c1ecc56e
 import matplotlib.pyplot as plt, torch
 from matplotlib.ticker import MaxNLocator
 
-# %% ../nbs/01_viz.ipynb #d6615b7e
+# %% ../nbs/01_viz.ipynb #88f1021a
 CLEAN,ATTACKED,GREY = '#4a6b8a','#d9702b','#767676'
 STYLE = {'figure.figsize':(4.4,2.8), 'figure.dpi':100, 'savefig.dpi':100, 'savefig.bbox':'tight', 'axes.spines.top':False, 'axes.spines.right':False,
          'axes.titlesize':10, 'axes.titlelocation':'left', 'axes.labelsize':9, 'xtick.labelsize':8, 'ytick.labelsize':8, 'legend.frameon':False,
@@ -20,14 +20,14 @@ def house_style():
     "Use the look of this book for all figures drawn from now on"
     plt.rcParams.update(STYLE)
 
-# %% ../nbs/01_viz.ipynb #0535a884
+# %% ../nbs/01_viz.ipynb #9b5e06c5
 def line(ax, x, y, name='', color=CLEAN, dy=0, **kw):
     "Draw `y` over `x` on `ax` with `name` at the line's right end, moved up by `dy` points; returns the line"
     drawn, = ax.plot(x, y, color=color, **kw)
     if name: ax.annotate(name, (x[-1], y[-1]), xytext=(4,dy), textcoords='offset points', color=color, fontsize=8, va='center')
     return drawn
 
-# %% ../nbs/01_viz.ipynb #9be91370
+# %% ../nbs/01_viz.ipynb #dc9b81fc
 def show_images(x, titles=None, good=None, axes=None, signed=False):
     "Draw images `x` (n,c,h,w) in [0,1] in a row, or in [-1,1] if `signed`; titles are blue-grey where `good`, else orange"
     if x.ndim != 4 or x.shape[1] not in (1,3): raise ValueError(f"images must be (n,c,h,w) with 1 or 3 channels; got {tuple(x.shape)}")
@@ -41,7 +41,7 @@ def show_images(x, titles=None, good=None, axes=None, signed=False):
         if titles is not None: ax.set_title(str(titles[j]), fontsize=8, loc='center', color='black' if good is None else CLEAN if good[j] else ATTACKED)
     return axes
 
-# %% ../nbs/01_viz.ipynb #0969b734
+# %% ../nbs/01_viz.ipynb #d8e257a9
 def show_attacks(x, d, names, before, after, y):
     "Three rows: images `x`, perturbations `d` amplified, and `x+d`; titled with the predicted class `before` and `after`"
     n,factor = len(x), max(1, round(.5/max(d.abs().max().item(), 1e-3)))
@@ -55,7 +55,7 @@ def show_attacks(x, d, names, before, after, y):
     fig.suptitle(f'{broken} of {(before==y).sum().item()} right answers become wrong', fontsize=10)
     return fig
 
-# %% ../nbs/01_viz.ipynb #5f0757c1
+# %% ../nbs/01_viz.ipynb #49e45d8f
 def show_mask(m, ax=None, title=None):
     "Draw a mask (out,in) or (out,in,kh,kw) as dots, black = kept: one row of kernels for each output channel"
     m = torch.as_tensor(m).detach().cpu().float()
@@ -67,7 +67,7 @@ def show_mask(m, ax=None, title=None):
     for s in ax.spines.values(): s.set_visible(True)
     return ax
 
-# %% ../nbs/01_viz.ipynb #918644c7
+# %% ../nbs/01_viz.ipynb #a24cd949
 def show_masks(masks, ncols=4):
     "Draw a dictionary of masks, each under its name and its kept share"
     nrows = -(-len(masks)//ncols)
@@ -77,19 +77,19 @@ def show_masks(masks, ncols=4):
         ax.set_axis_on(); show_mask(m, ax, f'{name}: {torch.as_tensor(m).float().mean().item():.1%} kept')
     return fig
 
-# %% ../nbs/01_viz.ipynb #4c70f135
+# %% ../nbs/01_viz.ipynb #849b1b18
 def show_history(records, ax=None, chance=None):
     "Draw `clean` and `robust` validation accuracy of a list of epoch records on one axis"
     if ax is None: ax = plt.subplots()[1]
     for what,color in ('clean',CLEAN),('robust',ATTACKED):
         seen = [r for r in records if r.get(what) is not None]
         if seen: line(ax, [r['epoch'] for r in seen], [r[what] for r in seen], what, color, marker='.')
-    if chance: ax.axhline(chance, color=GREY, lw=.8, ls=':'); ax.text(records[0]['epoch'], chance+.02, 'chance', color=GREY, fontsize=8)
+    if chance: ax.axhline(chance, color=GREY, lw=.8, ls=':'); ax.annotate('chance', (1,chance), xycoords=('axes fraction','data'), color=GREY, fontsize=8, ha='right', va='bottom')
     ax.set(xlabel='epoch', ylabel='validation accuracy', ylim=(0,1), title='Clean and robust accuracy')
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
-# %% ../nbs/01_viz.ipynb #84723243
+# %% ../nbs/01_viz.ipynb #d1328cf0
 class LivePlot:
     "A callback for `fit`: draws the history anew after each epoch"
     def __init__(self): self.records,self.handle = [],None

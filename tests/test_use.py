@@ -37,7 +37,7 @@ def test_corrupt_data_file(tmp_path):
     assert r.returncode==2 and 'not a readable .npz' in r.stderr and len(r.stderr.strip().splitlines())==1, r.stderr
 
 def test_ctrl_c_keeps_the_checkpoint_and_resumes(tmp_path):
-    args = [str(BIN/'robin_prune'), *QUICK, '--epochs', '40', '--every', '40', '--out', str(tmp_path/'x'), '--no_figures']
+    args = [str(BIN/'robin_prune'), *QUICK, '--bs', '10', '--epochs', '12', '--every', '12', '--out', str(tmp_path/'x'), '--no_figures']
     p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for _ in range(1200):
         if (tmp_path/'x'/'checkpoint.pt').exists() or p.poll() is not None: break
@@ -50,7 +50,7 @@ def test_ctrl_c_keeps_the_checkpoint_and_resumes(tmp_path):
     assert r.returncode==0, r.stderr
     subprocess.run([*args[:-3], '--out', str(tmp_path/'whole'), '--no_figures'], check=True, timeout=300)
     def history(run): return [{k: v for k,v in r.items() if k!='seconds'} for r in json.loads((tmp_path/run/'report.json').read_text())['history']]
-    assert len(history('x'))==40 and history('x')==history('whole')
+    assert len(history('x'))==12 and history('x')==history('whole')
 
 def test_full_disk_writes_nothing_half(tmp_path):
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))

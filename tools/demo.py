@@ -85,7 +85,7 @@ def table(out):
     fit = {name: on_training(out/slug(name)) for name in ROWS if 'clean' not in name}
     with plt.rc_context(STYLE):
         fig,axes = plt.subplots(1, 2, figsize=(7,2.8), sharey=True)
-        for ax,name,title in zip(axes, (ours,'the same shape, dense'), ('Ours: no weight is trained','Dense: every weight is')):
+        for ax,name,title in zip(axes, (ours,'the same shape, dense'), ('Ours: weights only stay or go','Dense: every weight is trained')):
             show_history([r for r in reports[name]['history'] if r['clean'] is not None], ax).set_title(title)
         with replacing(out/'curves.png') as part: fig.savefig(part)
         plt.close(fig)
