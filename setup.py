@@ -20,8 +20,10 @@ class with_pages(build_py):
             target = Path(self.build_lib)/'robin_nb'/page
             self.mkpath(str(target.parent)); self.copy_file(str(page), str(target))
 
-# links from README.md point into the repository
-readme = re.sub(r'\]\((?!http|#)', f"]({cfg['git_url']}/blob/{cfg['branch']}/", Path('README.md').read_text(encoding='utf-8'))
+# links and pictures of README.md point into the repository
+readme = Path('README.md').read_text(encoding='utf-8')
+readme = re.sub(r'(!\[[^]]*\]\()(?!http)', rf"\1{cfg['git_url']}/raw/{cfg['branch']}/", readme)
+readme = re.sub(r'\]\((?!http|#)', f"]({cfg['git_url']}/blob/{cfg['branch']}/", readme)
 
 setup(
     name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['keep_counts', 'mask_bytes']
 
-# %% ../nbs/06_budgets.ipynb #e1fabd1c
+# %% ../nbs/06_budgets.ipynb #31374d66
 import heapq, math
 from collections.abc import Sequence
 from .masks import n_kept
 
-# %% ../nbs/06_budgets.ipynb #94e9f421
+# %% ../nbs/06_budgets.ipynb #76b7b67d
 def _webster(sizes, total, p):
     q = [n**p for n in sizes]
     floor = lambda c: [min(n, max(1, math.ceil(c*v-.5))) for v,n in zip(q, sizes)]
@@ -39,7 +39,7 @@ def keep_counts(
     total = max(n_kept(sum(sizes), keep), len(sizes))
     return _official(sizes, keep, p) if official else _webster(sizes, total, p)
 
-# %% ../nbs/06_budgets.ipynb #447f3e93
+# %% ../nbs/06_budgets.ipynb #58de3192
 def _official(sizes, keep, p):
     order = sorted(range(len(sizes)), key=lambda l: sizes[l])
     left,powers = int(keep*sum(sizes)),[n**p for n in sizes]
@@ -54,7 +54,7 @@ def _official(sizes, keep, p):
     if 0 in counts: raise ValueError(f"the official rule leaves layer {counts.index(0)} empty at keep={keep}; keep more")
     return counts
 
-# %% ../nbs/06_budgets.ipynb #69d706a2
+# %% ../nbs/06_budgets.ipynb #b998a1b1
 def mask_bytes(sizes:Sequence[int], counts:Sequence[int])->float:
     "Bytes that it takes to say which `counts` of `sizes` weights stay: the sum of log2 C(n,k) over the layers, over 8"
     lg = lambda n: math.lgamma(n+1)

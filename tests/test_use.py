@@ -38,7 +38,8 @@ def test_corrupt_data_file(tmp_path):
 
 def test_ctrl_c_keeps_the_checkpoint_and_resumes(tmp_path):
     args = [str(BIN/'robin_prune'), *QUICK, '--bs', '10', '--epochs', '12', '--every', '12', '--out', str(tmp_path/'x'), '--no_figures']
-    p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    listen = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)      # a job in the background inherits deafness
+    p = subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
     for _ in range(1200):
         if (tmp_path/'x'/'checkpoint.pt').exists() or p.poll() is not None: break
         time.sleep(.05)
