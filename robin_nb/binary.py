@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['sign_pm1', 'is_binary', 'binary_', 'scaled_', 'uniform_pm1_']
 
-# %% ../nbs/04_binary.ipynb #cc4313fc
+# %% ../nbs/04_binary.ipynb #f9e0fc48
 import numpy as np, torch
 from torch import Tensor
 
-# %% ../nbs/04_binary.ipynb #cff3e965
+# %% ../nbs/04_binary.ipynb #f8496c7b
 def sign_pm1(t:Tensor)->Tensor:
     "The sign of `t` with zero counted as +1, so that no weight is ever 0"
     return torch.where(t<0, -1., 1.).to(t.dtype)
@@ -18,7 +18,7 @@ def is_binary(w:Tensor)->bool:
     "Whether every entry of `w` is -1 or +1"
     return bool((w.abs()==1).all())
 
-# %% ../nbs/04_binary.ipynb #e2a32721
+# %% ../nbs/04_binary.ipynb #9a792dfd
 def _philox(counter, key):
     "Philox4x32-10: `counter` uint64 (4,n) and `key` (2,), all below 2^32, to uint64 (4,n)"
     word = np.uint64(0xFFFFFFFF)
@@ -29,7 +29,7 @@ def _philox(counter, key):
         k0,k1 = (k0+np.uint64(0x9E3779B9))&word,(k1+np.uint64(0xBB67AE85))&word
     return np.stack([a,b,c,d])
 
-# %% ../nbs/04_binary.ipynb #afe0f604
+# %% ../nbs/04_binary.ipynb #a264fc82
 def _words(n, seed, layer):
     "`n` random words uint32, a function of `seed` and `layer`"
     if not (0 <= seed < 2**64 and 0 <= layer < 2**32): raise ValueError(f"seed must be in [0,2^64) and layer in [0,2^32); got {seed}, {layer}")
@@ -45,7 +45,7 @@ def binary_(w:Tensor, seed:int=0, layer:int=0)->Tensor:
     bits = np.unpackbits(_words(-(-w.numel()//32), seed, layer).view(np.uint8), bitorder='little')[:w.numel()]
     return w.copy_(torch.from_numpy(bits.astype(np.int8)*2-1).view(w.shape))
 
-# %% ../nbs/04_binary.ipynb #15a84f95
+# %% ../nbs/04_binary.ipynb #f2e0d8a0
 @torch.no_grad()
 def scaled_(w:Tensor, keep:float, seed:int=0, layer:int=0)->Tensor:
     "The signs of `binary_` times sqrt(2/(fan_in*`keep`)), in place: the signed Kaiming constant"

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['cosine', 'sgd', 'Callback', 'StopFit', 'TimeLimit', 'History', 'fit']
 
-# %% ../nbs/12_train.ipynb #574e69d7
+# %% ../nbs/12_train.ipynb #7f040ab0
 import math, time
 from functools import partial
 from pathlib import Path
@@ -15,13 +15,13 @@ from .core import Table, derived_seed, replacing
 from .data import Crop, check_batch
 from .pgd import verdicts
 
-# %% ../nbs/12_train.ipynb #edafa24b
+# %% ../nbs/12_train.ipynb #35129214
 def cosine(warmup:float=0.):
     "Half a cosine from 1 to 0, after a linear rise over the first share `warmup` of the run"
     if not 0 <= warmup < 1: raise ValueError(f"warmup is a share of the run, in [0,1); got {warmup}")
     return lambda t: t/warmup if t < warmup else (1+math.cos(math.pi*(t-warmup)/(1-warmup)))/2
 
-# %% ../nbs/12_train.ipynb #592ea388
+# %% ../nbs/12_train.ipynb #302458bf
 def sgd(lr:float=.1, momentum:float=.9, weight_decay:float=5e-4, norm_lr:float=None):
     "SGD for `fit`; parameters with one axis or none (norms, biases) take steps of `norm_lr`, by default `lr`, without decay"
     def make(params):
@@ -30,7 +30,7 @@ def sgd(lr:float=.1, momentum:float=.9, weight_decay:float=5e-4, norm_lr:float=N
         return torch.optim.SGD([g for g in groups if g['params']], lr=lr, momentum=momentum)
     return make
 
-# %% ../nbs/12_train.ipynb #a53d7a63
+# %% ../nbs/12_train.ipynb #92e2c91b
 class Callback:
     "What `fit` calls: override what you need"
     def begin(self, model, opt): "Before the first step"
@@ -56,7 +56,7 @@ class History(Table):
         "The record of highest robust accuracy (clean, where robust was not measured); of equal ones the highest clean"
         return max((r for r in self if r['clean'] is not None), key=lambda r: (r['clean'] if r['robust'] is None else r['robust'], r['clean']))
 
-# %% ../nbs/12_train.ipynb #15190a10
+# %% ../nbs/12_train.ipynb #c23920a5
 def _parts(run):
     "What has a state, by name"
     kinds = [type(c).__name__ for c in run['callbacks']]
@@ -85,7 +85,7 @@ def _settings(run, dls, epochs, every, extra):
     return dict(epochs=epochs, every=every, seed=run['seed'], images=len(dls.train.dataset), bs=dls.train.sampler.bs, pad=dls.pad, flip=dls.flip,
                 objective=objective, optimizer=type(run['opt']).__name__, groups=str(groups), trained=str(shapes)) | (extra or {})
 
-# %% ../nbs/12_train.ipynb #28c6f0bb
+# %% ../nbs/12_train.ipynb #79c61f7d
 def _epoch(run, dls, epoch, epochs, bar):
     model,opt,device = run['model'],run['opt'],run['device']
     model.train(); dls.train.sampler.set_epoch(epoch)
@@ -106,7 +106,7 @@ def _epoch(run, dls, epoch, epochs, bar):
 def _validate(run, dls, attack):
     return verdicts(run['model'], dls.valid).float().mean().item(), attack and verdicts(run['model'], dls.valid, attack).float().mean().item()
 
-# %% ../nbs/12_train.ipynb #efc268ff
+# %% ../nbs/12_train.ipynb #39a496a5
 def fit(
     model:nn.Module,       # What requires gradient is trained
     dls,                   # `DataLoaders`
@@ -145,7 +145,7 @@ def fit(
     model.eval()
     return run['history']
 
-# %% ../nbs/12_train.ipynb #64655c84
+# %% ../nbs/12_train.ipynb #59d74056
 def _run(run, dls, epochs, out, attack, every, progress):
     history,first = run['history'],len(run['history'])
     heads = ['epoch','loss','clean','robust','lr','seconds']
