@@ -6,7 +6,7 @@
 __all__ = ['FASHION', 'KNOWN', 'Images', 'Batches', 'loader', 'split', 'DataLoaders', 'read_npz', 'import_torchvision', 'Files',
            'Subset', 'load_data', 'Crop', 'check_batch']
 
-# %% ../nbs/02_data.ipynb #fe675b01
+# %% ../nbs/02_data.ipynb #88635f96
 import warnings
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from .core import derived_seed
 
-# %% ../nbs/02_data.ipynb #e1e316c0
+# %% ../nbs/02_data.ipynb #cb8500ae
 class Images(Dataset):
     "Pictures `x` uint8 (n,c,h,w), or floats in [0,1] of any shape, and labels `y` (n,), in memory; indexed by a list, gives (x, y, i)"
     def __init__(self, x, y):
@@ -29,7 +29,7 @@ class Images(Dataset):
         x = self.x[i]
         return x.float()/255 if x.dtype==torch.uint8 else x.float(), self.y[i], i
 
-# %% ../nbs/02_data.ipynb #b5c1da5d
+# %% ../nbs/02_data.ipynb #164e0dbb
 class Batches(Sampler):
     "Index tensors of `bs` each out of `n`; shuffled as a function of `seed` and the epoch if a `seed` is given"
     def __init__(self, n, bs, seed=None): self.n,self.bs,self.seed,self.epoch = n,bs,seed,0
@@ -40,12 +40,12 @@ class Batches(Sampler):
         g = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
         return iter(torch.randperm(self.n, generator=g).split(self.bs))
 
-# %% ../nbs/02_data.ipynb #76ff6e9f
+# %% ../nbs/02_data.ipynb #dac99975
 def loader(ds, bs=128, seed=None, workers=0):
     "A `DataLoader` that takes its batches whole from `ds`; in order, or shuffled if a `seed` is given"
     return DataLoader(ds, batch_size=None, sampler=Batches(len(ds), bs, seed), num_workers=workers, persistent_workers=workers>0)
 
-# %% ../nbs/02_data.ipynb #4334bda5
+# %% ../nbs/02_data.ipynb #a45a00ec
 def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
     "Indices of `n` training pictures in two sorted parts, (train, validation); `valid` is a share, with at least 500 pictures and at most a fifth"
     if not 0 <= valid <= .2: raise ValueError(f"valid is a share of at most .2; got {valid}")
@@ -54,7 +54,7 @@ def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return order[k:].sort().values, order[:k].sort().values
 
-# %% ../nbs/02_data.ipynb #afa71545
+# %% ../nbs/02_data.ipynb #94706a5d
 @dataclass
 class DataLoaders:
     "Loaders of raw batches (x, y, i) and what a model must know of the data"
@@ -72,7 +72,7 @@ class DataLoaders:
     @property
     def shape(self): return tuple(next(iter(self.test))[0].shape[1:])
 
-# %% ../nbs/02_data.ipynb #dddaf95a
+# %% ../nbs/02_data.ipynb #8e55aea9
 def _stripes(n, seed):
     g = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 2, (n,), generator=g)
@@ -86,7 +86,7 @@ def _blobs(n, seed):
     x = torch.tensor([[.35,.4],[.65,.6]])[y] + .09*torch.randn(n, 2, generator=g)
     return x.clamp(0,1), y
 
-# %% ../nbs/02_data.ipynb #e08cdeae
+# %% ../nbs/02_data.ipynb #99f8fda9
 def _channels_first(x, what):
     if x.dtype != np.uint8: raise ValueError(f"{what} must be uint8; got {x.dtype}")
     if x.ndim==3: return x[:,None]
@@ -96,9 +96,9 @@ def _channels_first(x, what):
 
 def read_npz(file):
     "Parts of an .npz file with `train_images`, `train_labels`, `test_images`, `test_labels` and perhaps `valid_...`: {part: (x uint8 (n,c,h,w), y)}"
-    try: 
+    if not Path(file).is_file(): raise FileNotFoundError(f"no file {file}")
+    try:
         with np.load(file) as z: d = {name: z[name] for name in z.files}
-    except FileNotFoundError: raise
     except Exception as e: raise ValueError(f"{file} is not a readable .npz file ({type(e).__name__}); write it with numpy.savez") from None
     missing = [k for k in ('train_images','train_labels','test_images','test_labels') if k not in d]
     if missing: raise ValueError(f"{file} lacks {', '.join(missing)}; it has {', '.join(d) or 'nothing'}")
@@ -112,7 +112,7 @@ def read_npz(file):
         parts[part] = x,y.astype(np.int64)
     return parts
 
-# %% ../nbs/02_data.ipynb #a9ce2bbb
+# %% ../nbs/02_data.ipynb #6e53ed8b
 def import_torchvision():
     "Import torchvision, also where its compiled operators do not match the installed torch"
     import sys
@@ -126,7 +126,7 @@ def import_torchvision():
             warnings.simplefilter('ignore'); import torchvision
     return torchvision
 
-# %% ../nbs/02_data.ipynb #f5b42f39
+# %% ../nbs/02_data.ipynb #1bf78d8d
 class Files(Dataset):
     "Pictures in folders named after their class, as torchvision's `ImageFolder`; the short side becomes 8/7 of `size`, then the centre `size` x `size`"
     def __init__(self, folder, size=224, classes=None):
@@ -149,7 +149,7 @@ class Files(Dataset):
         x,y = torch.stack([self._read(j) for j in i.tolist()]),torch.tensor([self.samples[j][1] for j in i.tolist()])
         return x.float()/255, y, i
 
-# %% ../nbs/02_data.ipynb #cd141c14
+# %% ../nbs/02_data.ipynb #0bed311b
 class Subset(Dataset):
     "The pictures `idx` of `ds`, renumbered from 0"
     def __init__(self, ds, idx): self.ds,self.idx = ds,idx
@@ -159,7 +159,7 @@ class Subset(Dataset):
         x,y,_ = self.ds[self.idx[i]]
         return x, y, i
 
-# %% ../nbs/02_data.ipynb #ea55da6c
+# %% ../nbs/02_data.ipynb #b6e1bee5
 FASHION = ('T-shirt','trouser','pullover','dress','coat','sandal','shirt','sneaker','bag','boot')
 KNOWN = ('stripes','blobs','fashion_mini','fashion_mnist','cifar10','cifar100','svhn','imagenet100')
 
@@ -180,7 +180,7 @@ def _stats(x):
     x = x.reshape(len(x), x.shape[1], -1).double().div(255 if x.dtype==torch.uint8 else 1)
     return tuple(round(v, 4) for v in x.mean((0,2)).tolist()), tuple(round(v, 4) for v in x.std((0,2)).tolist())
 
-# %% ../nbs/02_data.ipynb #e1781be9
+# %% ../nbs/02_data.ipynb #be480116
 def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
     if not (folder/'train').is_dir(): raise FileNotFoundError(f"{folder} needs the folders train and test (or val) with one folder per class inside")
     held = next((folder/p for p in ('test','val') if (folder/p).is_dir()), folder/'test')
@@ -190,7 +190,7 @@ def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
     return DataLoaders(loader(Subset(train, a), bs, seed, workers), loader(Subset(train, b), bs, None, workers), loader(test, bs, None, workers),
                        folder.name, tuple(train.classes), (.485,.456,.406), (.229,.224,.225), size//8 if size < 64 else 4, True)
 
-# %% ../nbs/02_data.ipynb #7fa9cb1a
+# %% ../nbs/02_data.ipynb #d42b241b
 def load_data(
     name:str,         # One of `KNOWN`, a path to an .npz file, or a folder with `train` and `test` (or `val`)
     root=None,        # Where downloaded sets are kept; default `data`
@@ -219,9 +219,7 @@ def load_data(
     elif name in KNOWN:
         parts,classes = _torchvision_parts(name, root)
         pad,flip = (2 if name=='fashion_mnist' else 4),name!='svhn'
-    elif name.endswith('.npz'):
-        if not Path(name).exists(): raise FileNotFoundError(f"no file {name}")
-        parts = read_npz(name)
+    elif name.endswith('.npz'): parts = read_npz(name)
     else: raise ValueError(f"no data set {name!r}; known are {', '.join(KNOWN)}, an .npz file, or a folder of class folders")
     parts = {p: (torch.as_tensor(x), torch.as_tensor(y)) for p,(x,y) in parts.items()}
     if 'valid' not in parts:
@@ -232,7 +230,7 @@ def load_data(
     dls = [loader(Images(*parts[p]), bs, seed if p=='train' else None) for p in ('train','valid','test')]
     return DataLoaders(*dls, Path(name).stem, classes, mean, std, pad, flip)
 
-# %% ../nbs/02_data.ipynb #52489f07
+# %% ../nbs/02_data.ipynb #af30f37c
 class Crop:
     "One random window and flip for each of `n` images of `size` (h,w) inside a border of `pad`, as a function of `seed`"
     def __init__(self, n, size, pad=0, seed=0, flip=True):
@@ -265,7 +263,7 @@ class Crop:
         self._canvas(canvas)[self._window(canvas)] = d
         return canvas
 
-# %% ../nbs/02_data.ipynb #22306ab0
+# %% ../nbs/02_data.ipynb #7109e3b1
 def check_batch(x, y, n_classes=None):
     "Raise unless images `x` lie in [0,1] and labels `y` in 0..n_classes-1"
     lo,hi = x.min().item(),x.max().item()
