@@ -6,7 +6,7 @@
 __all__ = ['one_line_errors', 'fraction', 'make_config', 'bytes_of', 'write_json', 'robin_prune', 'robin_evaluate', 'robin_info',
            'pages_folder', 'robin_pages']
 
-# %% ../nbs/31_cli.ipynb #946dc2c1
+# %% ../nbs/31_cli.ipynb #3dcc6019
 import json, platform, shutil, subprocess, sys
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -28,7 +28,7 @@ from .objectives import at, clean, fgsm_carry, fgsm_rs
 from .train import TimeLimit, cosine, fit, sgd
 from .evaluate import accuracy, autoattack, check_attack, eps_curve, robust_accuracy
 
-# %% ../nbs/31_cli.ipynb #344ad975
+# %% ../nbs/31_cli.ipynb #d89e9ccf
 @contextmanager
 def one_line_errors(command:str):
     "Print a foreseen error as one line on stderr and exit with 2; an interruption exits with 130"
@@ -42,7 +42,7 @@ def one_line_errors(command:str):
         if not full and 'out of memory' not in str(e): raise
         leave('could not write the checkpoint; is the disk full?' if full else e, 2)
 
-# %% ../nbs/31_cli.ipynb #43c8154f
+# %% ../nbs/31_cli.ipynb #07885575
 def fraction(text:str)->float:
     "The number that `text` says, such as 0.1 or 8/255"
     try: top,_,bottom = str(text).partition('/'); return float(top)/float(bottom or 1)
@@ -52,7 +52,7 @@ def _ball(norm, eps):
     if norm not in ('linf','l2'): raise ValueError(f"norm must be linf or l2; got {norm!r}")
     return (Linf if norm=='linf' else L2)(fraction(eps))
 
-# %% ../nbs/31_cli.ipynb #9525993c
+# %% ../nbs/31_cli.ipynb #c7c4f61d
 def make_config(dls, model:str='small_cnn', widths:str='', keep:float=.1, p:float=.1, seed:int=0, init:str='binary', a:float=.01, lbn:bool=True, dense:bool=False, train_norm:bool=False)->dict:
     "The `config` of `model` for data `dls`; `widths` such as '16,32,64' for small_cnn, one number for a ResNet"
     shape = dls.shape
@@ -77,7 +77,7 @@ def bytes_of(model)->int:
     except ValueError: return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim>1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/31_cli.ipynb #7fd9fbb7
+# %% ../nbs/31_cli.ipynb #c06327fb
 def _objective(name, ball, dls, steps, seed):
     if name=='clean': return clean
     if name=='pgd': return at(partial(pgd, ball=ball, steps=steps))
@@ -104,7 +104,7 @@ def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
 
-# %% ../nbs/31_cli.ipynb #0801f524
+# %% ../nbs/31_cli.ipynb #454be299
 def _prune(out, restart, no_figures, quiet, **asked):
     o,out = SimpleNamespace(**asked),Path(out)
     ball = _ball(o.norm, o.eps)
@@ -124,9 +124,9 @@ def _prune(out, restart, no_figures, quiet, **asked):
     write_json(report, out/'report.json')
     if not no_figures: _figures(net, history, dls, ball, out)
     if not report['finished']: print(f"stopped after {len(history)} of {o.epochs} epochs; the same command goes on")
-    if not quiet: print(*results, f"{bytes_of(net):,} bytes, in {out}", sep='\n')
+    if not quiet: print(*results, f"{report['bytes']:,} bytes, in {out}", sep='\n')
 
-# %% ../nbs/31_cli.ipynb #7e95cadf
+# %% ../nbs/31_cli.ipynb #aad39ba5
 @call_parse
 def robin_prune(
     data:str='fashion_mini',   # A known data set, an .npz file, or a folder of class folders
@@ -160,7 +160,7 @@ def robin_prune(
     "Find a robust +-1 network inside a random one, and write model.safetensors, report.json and figures to `out`"
     with one_line_errors('robin_prune'): _prune(**locals())
 
-# %% ../nbs/31_cli.ipynb #7619dacf
+# %% ../nbs/31_cli.ipynb #dec39efb
 @call_parse
 def robin_evaluate(
     file:str,                  # A model file written by robin_prune
@@ -191,6 +191,7 @@ def robin_evaluate(
         if hasattr(result, 'per_class'): result.classes = config['classes']; print(result.per_class())
         if out: write_json(dict(file=str(file), clean=first.as_dict(), attack=result.as_dict() if hasattr(result, 'as_dict') else list(result)), out)
 
+# %% ../nbs/31_cli.ipynb #196dfb4b
 @call_parse
 def robin_info(
     file:str,                  # A model file written by robin_prune
@@ -203,7 +204,7 @@ def robin_info(
         if sparse: print(mask_table(model))
         print(f"{bytes_of(model):,} bytes (masks at their limit, norms in fp16) where the file takes {Path(file).stat().st_size:,}")
 
-# %% ../nbs/31_cli.ipynb #737e4965
+# %% ../nbs/31_cli.ipynb #00c6639f
 def pages_folder()->Path:
     "Where the pages of the installed package are"
     here = Path(robin_nb.__file__).parent

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['interval', 'Result', 'accuracy', 'robust_accuracy', 'eps_curve', 'check_attack', 'autoattack']
 
-# %% ../nbs/13_evaluate.ipynb #bfff264c
+# %% ../nbs/13_evaluate.ipynb #85aa131d
 import math
 from dataclasses import dataclass, field
 import torch, torch.nn.functional as F
@@ -16,7 +16,7 @@ from .minimax import Linf
 from .maps import bake
 from .pgd import fgsm, frozen, pgd, verdicts
 
-# %% ../nbs/13_evaluate.ipynb #fd7609f5
+# %% ../nbs/13_evaluate.ipynb #08ceecc9
 def interval(right:int, n:int)->tuple[float,float]:
     "Wilson's 95 % interval of a share that was seen as `right` of `n`"
     if not 0 <= right <= n or n < 1: raise ValueError(f"{right} of {n} is not a share")
@@ -24,7 +24,7 @@ def interval(right:int, n:int)->tuple[float,float]:
     mid,half = q+z*z/(2*n),z*math.sqrt(q*(1-q)/n+z*z/(4*n*n))
     return max(0., (mid-half)/(1+z*z/n)), min(1., (mid+half)/(1+z*z/n))
 
-# %% ../nbs/13_evaluate.ipynb #85d61c53
+# %% ../nbs/13_evaluate.ipynb #6472e8a0
 @dataclass
 class Result:
     "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` that they come from"
@@ -53,7 +53,7 @@ class Result:
         "For a report: plain numbers and the protocol"
         return dict(accuracy=round(self.accuracy, 4), interval=[round(v, 4) for v in self.interval], images=self.n, protocol=self.protocol, **self.settings)
 
-# %% ../nbs/13_evaluate.ipynb #b682228f
+# %% ../nbs/13_evaluate.ipynb #4392f9ec
 def _take(dl, n, size=100):
     "The first `n` images of `dl`, in batches of `size`"
     if n is not None and n < 1: raise ValueError(f"n must be at least 1; got {n}")
@@ -65,11 +65,16 @@ def _take(dl, n, size=100):
         if seen==n: break
     if kept and len(kept[1]): yield *kept, None
 
-def _judge(model, dl, n, protocol, attacks=(None,), **settings):
+def _checked(model, dl, n):
+    "The first `n` images of `dl` in batches that `model` can be asked about, and its number of outputs"
     batches = list(_take(dl, n))
     if not batches: raise ValueError("no images to evaluate on")
     with frozen(model), torch.no_grad(): k = model(batches[0][0].to(next(model.parameters()).device)).shape[1]
     for x,y,_ in batches: check_batch(x, y, k)
+    return batches, k
+
+def _judge(model, dl, n, protocol, attacks=(None,), **settings):
+    batches,_ = _checked(model, dl, n)
     right = torch.stack([verdicts(model, batches, a) for a in attacks]).all(0)
     return Result(right, torch.cat([y for _,y,_ in batches]), protocol, settings=settings)
 
@@ -84,7 +89,7 @@ def robust_accuracy(model, dl, ball, steps:int=20, restarts:int=1, alpha:float=N
     protocol = f"PGD-{steps}, {restarts} restart{'s'*(restarts>1)}, {type(ball).__name__} eps {ball.eps:.4g}, alpha {alpha:.4g}, seed {seed}"
     return _judge(model, dl, n, protocol, [attack(r) for r in range(restarts)], attack='PGD', norm=type(ball).__name__, eps=ball.eps, steps=steps, restarts=restarts, alpha=alpha, seed=seed)
 
-# %% ../nbs/13_evaluate.ipynb #9036e3a5
+# %% ../nbs/13_evaluate.ipynb #dc9beb11
 def eps_curve(model, dl, eps, ball=Linf, steps:int=20, n:int=None, restarts:int=1, seed:int=0)->Table:
     "Accuracy under PGD for each of the sizes `eps` of a `ball`; with intervals and protocols"
     rows = []
@@ -93,7 +98,7 @@ def eps_curve(model, dl, eps, ball=Linf, steps:int=20, n:int=None, restarts:int=
         rows.append(dict(eps=e, accuracy=round(r.accuracy, 4), low=round(r.interval[0], 4), high=round(r.interval[1], 4), images=r.n, protocol=r.protocol))
     return Table(rows)
 
-# %% ../nbs/13_evaluate.ipynb #4b525a6e
+# %% ../nbs/13_evaluate.ipynb #ffebd2fb
 def _signs(one, many, noise, curve, most, largest, silent, n, eps):
     tol = 1.5/n                                                       # one picture may fall either way
     signs = [('many steps are no weaker than one', f'{many:.1%} against {one:.1%}', many <= one+tol),
@@ -103,7 +108,7 @@ def _signs(one, many, noise, curve, most, largest, silent, n, eps):
              ('gradients are not zero', f'zero on {silent:.1%}', silent <= .01)]
     return Table(dict(sign=s, measured=m, verdict='good' if ok else 'SUSPECT') for s,m,ok in signs)
 
-# %% ../nbs/13_evaluate.ipynb #59397416
+# %% ../nbs/13_evaluate.ipynb #dd038b91
 def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
     "Five signs that a gradient attack fails on `model` although it is not robust, on the first `n` images of `dl`: each with what was measured and a verdict"
     batches,device = list(_take(dl, n)),next(model.parameters()).device
@@ -121,21 +126,20 @@ def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
         return g.flatten(1).abs().amax(1)==0
     with frozen(model): silent = torch.cat([silence(x.clone(), y) for x,y,_ in batches]).float().mean().item()
     climb = lambda b: acc(lambda m,x,y: pgd(m, x, y, b, steps))
-    curve = [climb(type(ball)(f*ball.eps)) for f in (0,.5,1,2) if f*ball.eps <= 1 or not isinstance(ball, Linf)]
+    many = climb(ball)
+    curve = [acc(None), climb(type(ball)(.5*ball.eps)), many]
+    if 2*ball.eps <= 1 or not isinstance(ball, Linf): curve.append(climb(type(ball)(2*ball.eps)))
     y = torch.cat([y for _,y,_ in batches])
-    return _signs(acc(lambda m,x,y: fgsm(m, x, y, ball)), climb(ball), acc(guess), curve, climb(top), y.bincount().max().item()/len(y), silent, len(y), top.eps)
+    return _signs(acc(lambda m,x,y: fgsm(m, x, y, ball)), many, acc(guess), curve, climb(top), y.bincount().max().item()/len(y), silent, len(y), top.eps)
 
-# %% ../nbs/13_evaluate.ipynb #adf16146
+# %% ../nbs/13_evaluate.ipynb #372a1f9a
 def autoattack(model, dl, ball, n:int=None, version:str='standard', seed:int=0)->Result:
     "Of a baked copy of `model` on the (first `n`) images of `dl`, attacked by the library pyautoattack; needs at least 4 classes"
     try: from pyautoattack import AutoAttack
     except ImportError: raise ImportError("AutoAttack is an extra: pip install 'robin_nb[eval]'") from None
     plain = bake(model).eval().requires_grad_(False)
-    device,batches = next(plain.parameters()).device,list(_take(dl, n))
-    if not batches: raise ValueError("no images to evaluate on")
+    device,(batches,classes) = next(plain.parameters()).device,_checked(plain, dl, n)
     x,y = torch.cat([b[0] for b in batches]).to(device),torch.cat([b[1] for b in batches]).to(device)
-    with torch.no_grad(): classes = plain(x[:2]).shape[1]
-    check_batch(x, y, classes)
     if classes < 4: raise ValueError(f"AutoAttack compares four logits; this model has {classes}. Use robust_accuracy with restarts")
     with torch.random.fork_rng():
         judge = AutoAttack(plain, norm=type(ball).__name__, eps=ball.eps, version=version, seed=seed, device=device)
