@@ -11,7 +11,7 @@ def read(page): return json.loads(page.read_text(encoding='utf-8'))
 def source(cell): return ''.join(cell['source'])
 def code_cells(nb): return [c for c in nb['cells'] if c['cell_type']=='code']
 def directives(src): return re.findall(r'^#\|\s*(\S+)', src, re.M)
-def is_export(src): return 'export' in directives(src)
+def is_export(src): return 'exports' in directives(src)
 def body(src): return '\n'.join(l for l in src.splitlines() if l.strip() and not l.startswith('#|'))
 
 def module_of(nb):
