@@ -1,5 +1,7 @@
 # make demo        find a robust +-1 network in a random one, on real images, and compare it honestly (about 7 minutes on 2 cores)
 # make test        run every page and every test
+# make docs        the whole site, into build/site/html
+# make pages       run the pages whose code changed, and save their outputs
 # make lab         work through the pages in JupyterLab
 # make curve       the README's figure: robust accuracy against bytes
 # make readme      README.md from nbs/index.ipynb
@@ -9,7 +11,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo curve test lab readme clean-check
+.PHONY: demo curve test docs pages lab readme clean-check
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 $(VENV)/demo: $(BIN)/python settings.ini setup.py constraints.txt
@@ -18,6 +20,16 @@ $(VENV)/demo: $(BIN)/python settings.ini setup.py constraints.txt
 $(VENV)/dev: $(BIN)/python settings.ini setup.py constraints.txt
 	$(INSTALL) '.[nbs,eval,dev]'
 	touch $@
+$(VENV)/docs: $(VENV)/dev
+	$(INSTALL) '.[nbs,eval,dev,docs]'
+	touch $@
+# formulas are set by KaTeX while the site is built; the site carries its style and fonts
+build/site/assets/katex/katex.min.css:
+	@command -v npm >/dev/null || { echo 'make docs: install node and npm (Debian: apt install nodejs npm); formulas need them'; exit 1; }
+	mkdir -p build/site/npm $(@D)
+	cd build/site/npm && npm pack --silent katex@0.16.22 && tar xf katex-0.16.22.tgz
+	cp -r build/site/npm/package/dist/katex.min.css build/site/npm/package/dist/fonts $(@D)
+	find $(@D)/fonts ! -name '*.woff2' -type f -delete
 
 demo: $(VENV)/demo
 	$(BIN)/python tools/demo.py --out runs/demo
@@ -25,6 +37,13 @@ curve: $(VENV)/demo
 	$(BIN)/python tools/demo.py --out runs/demo --curve
 test: $(VENV)/dev
 	MPLBACKEND=agg $(BIN)/python -m pytest
+docs: $(VENV)/docs build/site/assets/katex/katex.min.css
+	OMP_NUM_THREADS=1 $(BIN)/python tools/site/stage.py
+	$(BIN)/python -m sphinx -W --keep-going -q -c tools/site -d build/site/doctrees build/site/src build/site/html
+	@echo "open build/site/html/index.html"
+pages: $(VENV)/dev
+	$(BIN)/python tools/run_pages.py
+	$(BIN)/nbdev_clean
 lab: $(VENV)/dev
 	$(BIN)/jupyter lab nbs
 readme: $(VENV)/dev

@@ -28,10 +28,10 @@ from .objectives import at, clean, fgsm_carry, fgsm_rs
 from .train import TimeLimit, cosine, fit, sgd
 from .evaluate import accuracy, autoattack, check_attack, eps_curve, robust_accuracy
 
-# %% ../nbs/31_cli.ipynb #d89e9ccf
+# %% ../nbs/31_cli.ipynb #6dd638ff
 @contextmanager
 def one_line_errors(command:str):
-    "Print a foreseen error as one line on stderr and exit with 2; an interruption exits with 130"
+    "Print a foreseen error as one line after the name of the `command` on stderr and exit with 2; an interruption exits with 130"
     def leave(e, code): print(f"{command}: {' '.join(str(e).split()) or type(e).__name__}", file=sys.stderr); raise SystemExit(code) from None
     try: yield
     except KeyboardInterrupt as e: leave(e if str(e) else 'interrupted before the first step', 130)
@@ -52,9 +52,9 @@ def _ball(norm, eps):
     if norm not in ('linf','l2'): raise ValueError(f"norm must be linf or l2; got {norm!r}")
     return (Linf if norm=='linf' else L2)(fraction(eps))
 
-# %% ../nbs/31_cli.ipynb #c7c4f61d
+# %% ../nbs/31_cli.ipynb #69e063b1
 def make_config(dls, model:str='small_cnn', widths:str='', keep:float=.1, p:float=.1, seed:int=0, init:str='binary', a:float=.01, lbn:bool=True, dense:bool=False, train_norm:bool=False)->dict:
-    "The `config` of `model` for data `dls`; `widths` such as '16,32,64' for small_cnn, one number for a ResNet"
+    "The `config` of `model` for data `dls`; `widths` such as '16,32,64' for small_cnn, one number for a ResNet; `dense` leaves out keep, p, `init` and `train_norm`"
     shape = dls.shape
     if len(shape) != 3: raise ValueError(f"{dls.name} has points of shape {shape}; these models take images (c,h,w)")
     args = dict(c_in=shape[0], n_out=dls.n_classes, lbn=lbn, normalize=[list(dls.mean), list(dls.std)])

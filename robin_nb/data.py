@@ -40,9 +40,9 @@ class Batches(Sampler):
         g = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
         return iter(torch.randperm(self.n, generator=g).split(self.bs))
 
-# %% ../nbs/02_data.ipynb #dac99975
+# %% ../nbs/02_data.ipynb #f7265ae7
 def loader(ds, bs=128, seed=None, workers=0):
-    "A `DataLoader` that takes its batches whole from `ds`; in order, or shuffled if a `seed` is given"
+    "A `DataLoader` that takes its batches whole from `ds`; in order, or shuffled if a `seed` is given; in `workers` processes beside this one"
     return DataLoader(ds, batch_size=None, sampler=Batches(len(ds), bs, seed), num_workers=workers, persistent_workers=workers>0)
 
 # %% ../nbs/02_data.ipynb #a45a00ec
@@ -54,17 +54,17 @@ def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return order[k:].sort().values, order[:k].sort().values
 
-# %% ../nbs/02_data.ipynb #94706a5d
+# %% ../nbs/02_data.ipynb #58066266
 @dataclass
 class DataLoaders:
     "Loaders of raw batches (x, y, i) and what a model must know of the data"
-    train: DataLoader
-    valid: DataLoader
-    test: DataLoader
-    name: str = ''
+    train: DataLoader         # Shuffled, anew in each epoch
+    valid: DataLoader         # Held out of the training set; chooses models
+    test: DataLoader          # Judges, and chooses nothing
+    name: str = ''            # What tables call the data
     classes: tuple = ()       # Class names
     mean: tuple = (0.,)       # Of the training pixels, per channel
-    std: tuple = (1.,)
+    std: tuple = (1.,)        # Likewise
     pad: int = 0              # Zero padding of a random crop
     flip: bool = False        # Whether a mirrored picture is still a picture of its class
     @property
@@ -126,9 +126,9 @@ def import_torchvision():
             warnings.simplefilter('ignore'); import torchvision
     return torchvision
 
-# %% ../nbs/02_data.ipynb #1bf78d8d
+# %% ../nbs/02_data.ipynb #a01a3cf0
 class Files(Dataset):
-    "Pictures in folders named after their class, as torchvision's `ImageFolder`; the short side becomes 8/7 of `size`, then the centre `size` x `size`"
+    "Pictures in subfolders of `folder` named after their class (all, or `classes` in this order), as torchvision's `ImageFolder`; the short side becomes 8/7 of `size`, then the centre `size` x `size`"
     def __init__(self, folder, size=224, classes=None):
         tv = import_torchvision()
         if not Path(folder).is_dir(): raise FileNotFoundError(f"no folder {folder}")
@@ -230,9 +230,9 @@ def load_data(
     dls = [loader(Images(*parts[p]), bs, seed if p=='train' else None) for p in ('train','valid','test')]
     return DataLoaders(*dls, Path(name).stem, classes, mean, std, pad, flip)
 
-# %% ../nbs/02_data.ipynb #af30f37c
+# %% ../nbs/02_data.ipynb #bdaf19ed
 class Crop:
-    "One random window and flip for each of `n` images of `size` (h,w) inside a border of `pad`, as a function of `seed`"
+    "One random window, and mirroring if `flip`, for each of `n` images of `size` (h,w) inside a border of `pad`, as a function of `seed`"
     def __init__(self, n, size, pad=0, seed=0, flip=True):
         g = torch.Generator().manual_seed(seed)
         self.n,self.size,self.pad,self.seed = n,tuple(size),pad,seed
@@ -263,9 +263,9 @@ class Crop:
         self._canvas(canvas)[self._window(canvas)] = d
         return canvas
 
-# %% ../nbs/02_data.ipynb #7109e3b1
+# %% ../nbs/02_data.ipynb #3be1772e
 def check_batch(x, y, n_classes=None):
-    "Raise unless images `x` lie in [0,1] and labels `y` in 0..n_classes-1"
+    "Raise unless images `x` lie in [0,1] and labels `y` in 0 to `n_classes` - 1"
     lo,hi = x.min().item(),x.max().item()
     if not (lo >= 0 and hi <= 1): raise ValueError(f"images must lie in [0,1], normalisation belongs inside the model; got [{lo:.3g}, {hi:.3g}]")
     if n_classes and not (0 <= y.min() and y.max() < n_classes):

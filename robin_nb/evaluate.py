@@ -24,15 +24,15 @@ def interval(right:int, n:int)->tuple[float,float]:
     mid,half = q+z*z/(2*n),z*math.sqrt(q*(1-q)/n+z*z/(4*n*n))
     return max(0., (mid-half)/(1+z*z/n)), min(1., (mid+half)/(1+z*z/n))
 
-# %% ../nbs/13_evaluate.ipynb #6472e8a0
+# %% ../nbs/13_evaluate.ipynb #3e2c0130
 @dataclass
 class Result:
     "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` that they come from"
     right: Tensor
     y: Tensor
     protocol: str
-    classes: tuple = ()
-    settings: dict = field(default_factory=dict)
+    classes: tuple = ()                             # Class names, for `per_class`
+    settings: dict = field(default_factory=dict)    # The protocol as data
     @property
     def n(self): return len(self.right)
     @property
@@ -89,9 +89,9 @@ def robust_accuracy(model, dl, ball, steps:int=20, restarts:int=1, alpha:float=N
     protocol = f"PGD-{steps}, {restarts} restart{'s'*(restarts>1)}, {type(ball).__name__} eps {ball.eps:.4g}, alpha {alpha:.4g}, seed {seed}"
     return _judge(model, dl, n, protocol, [attack(r) for r in range(restarts)], attack='PGD', norm=type(ball).__name__, eps=ball.eps, steps=steps, restarts=restarts, alpha=alpha, seed=seed)
 
-# %% ../nbs/13_evaluate.ipynb #dc9beb11
+# %% ../nbs/13_evaluate.ipynb #7d55cab1
 def eps_curve(model, dl, eps, ball=Linf, steps:int=20, n:int=None, restarts:int=1, seed:int=0)->Table:
-    "Accuracy under PGD for each of the sizes `eps` of a `ball`; with intervals and protocols"
+    "Accuracy on the (first `n`) images under PGD for each of the sizes `eps` of a `ball`; with intervals and protocols"
     rows = []
     for e in eps:
         r = robust_accuracy(model, dl, ball(e), steps, restarts, seed=seed, n=n)
@@ -132,9 +132,9 @@ def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
     y = torch.cat([y for _,y,_ in batches])
     return _signs(acc(lambda m,x,y: fgsm(m, x, y, ball)), many, acc(guess), curve, climb(top), y.bincount().max().item()/len(y), silent, len(y), top.eps)
 
-# %% ../nbs/13_evaluate.ipynb #372a1f9a
+# %% ../nbs/13_evaluate.ipynb #ca667229
 def autoattack(model, dl, ball, n:int=None, version:str='standard', seed:int=0)->Result:
-    "Of a baked copy of `model` on the (first `n`) images of `dl`, attacked by the library pyautoattack; needs at least 4 classes"
+    "Of a baked copy of `model` on the (first `n`) images of `dl`, attacked by the `version` (standard or rand) of the library pyautoattack; needs at least 4 classes"
     try: from pyautoattack import AutoAttack
     except ImportError: raise ImportError("AutoAttack is an extra: pip install 'robin_nb[eval]'") from None
     plain = bake(model).eval().requires_grad_(False)

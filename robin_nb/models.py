@@ -47,7 +47,7 @@ def small_cnn(
     if lbn: layers['lbn'] = LastBatchNorm(n_out)
     return nn.Sequential(layers)
 
-# %% ../nbs/09_models.ipynb #8a55ae17
+# %% ../nbs/09_models.ipynb #f83ad093
 class _Block(nn.Module):
     def __init__(self, c, width, out, stride, deep, norm, act, conv):
         super().__init__()
@@ -66,7 +66,9 @@ def resnet(
     width=64,               # Channels of the first stage, doubled in each later one; or four widths
     stem:str='cifar',       # 'cifar' (3x3, stride 1) or 'imagenet' (7x7, stride 2, pooling)
     lbn:bool=True,          # A last batch norm
-    norm=nn.BatchNorm2d, act=partial(nn.ReLU, inplace=True), conv=nn.Conv2d,
+    norm=nn.BatchNorm2d,    # Class of the norms
+    act=partial(nn.ReLU, inplace=True), # Class of the activations
+    conv=nn.Conv2d,         # Class of the convolutions
     normalize=None,         # (mean, std) per channel
     c_in:int=3,             # Channels of a picture
 )->nn.Sequential:
@@ -87,11 +89,11 @@ def resnet(
     if lbn: layers['lbn'] = LastBatchNorm(n_out)
     return nn.Sequential(layers)
 
-# %% ../nbs/09_models.ipynb #5cde1802
+# %% ../nbs/09_models.ipynb #38990c76
 SMALL = {1:(6,13,26,51), .5:(14,20,29,40), .1:(23,25,27,29), 0:(26,26,26,26)}
 
 def small_resnet(depth:int=34, p:float=.1, n_out:int=10, **kw)->nn.Sequential:
-    "The dense twin of a ResNet of `depth` pruned to 1 % with exponent `p`: as deep, and narrow enough to have about as many weights"
+    "The dense twin of a ResNet of `depth` pruned to 1 % with exponent `p`: as deep, with `n_out` classes, and narrow enough to have about as many weights"
     widths = dict(SMALL) | ({1:(7,13,26,51), .1:(23,25,27,31)} if depth==50 else {})
     if p not in widths: raise ValueError(f"p must be one of {list(widths)}; got {p}")
     return resnet(depth, n_out, widths[p], **kw)

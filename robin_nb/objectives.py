@@ -39,9 +39,9 @@ def fgsm_rs(ball, alpha:float=1.25, bn:str='eval'):
         return F.cross_entropy(model(x+d), y)
     return objective
 
-# %% ../nbs/11_objectives.ipynb #dc54a5e9
+# %% ../nbs/11_objectives.ipynb #638a430a
 class fgsm_carry:
-    "Adversarial training with one step of `alpha` times eps from the perturbation carried over from each image's last visit"
+    "Adversarial training with one step of `alpha` times eps from the perturbation of each image's last visit, for `n_images` images of `size` (c,h,w) that crops move by up to `pad`"
     def __init__(self, ball, n_images:int, size, pad:int=0, alpha:float=.5, bn:str='eval', seed:int=0):
         "For `n_images` images of `size` (c,h,w) that crops move by up to `pad`"
         self.ball,self.alpha,self.bn = ball,alpha,bn

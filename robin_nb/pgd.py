@@ -34,13 +34,13 @@ def frozen(model, bn:str='eval'):
         for m,f in zip(maps, held): m.frozen = f
         for m,t in zip(norms, tracked): m.track_running_stats = t
 
-# %% ../nbs/10_pgd.ipynb #a4082d73
+# %% ../nbs/10_pgd.ipynb #c188a211
 def _checked(x):
     if x.numel() and (x.min() < 0 or x.max() > 1): raise ValueError("attacks take images in [0,1]; normalise inside the model")
     return x.detach()
 
 def fgsm(model, x:Tensor, y:Tensor, ball, alpha:float=None, start:Tensor=None, bn:str='eval')->Tensor:
-    "`d` after one step of `alpha` (default: the ball's eps) up the loss from `x+start`, inside `ball` and with `x+d` in [0,1]"
+    "`d` after one step of `alpha` (default: the ball's eps) up the loss from x plus `start`, inside `ball` and with x+d in [0,1]"
     d = torch.zeros_like(x) if start is None else start
     x = _checked(x)
     with frozen(model, bn), torch.enable_grad():

@@ -21,9 +21,9 @@ def cosine(warmup:float=0.):
     if not 0 <= warmup < 1: raise ValueError(f"warmup is a share of the run, in [0,1); got {warmup}")
     return lambda t: t/warmup if t < warmup else (1+math.cos(math.pi*(t-warmup)/(1-warmup)))/2
 
-# %% ../nbs/12_train.ipynb #302458bf
+# %% ../nbs/12_train.ipynb #7479bc60
 def sgd(lr:float=.1, momentum:float=.9, weight_decay:float=5e-4, norm_lr:float=None):
-    "SGD for `fit`; parameters with one axis or none (norms, biases) take steps of `norm_lr`, by default `lr`, without decay"
+    "SGD for `fit` with `momentum` and `weight_decay`; parameters with one axis or none (norms, biases) take steps of `norm_lr`, by default `lr`, without decay"
     def make(params):
         one = [p for p in params if p.ndim<=1]
         groups = [dict(params=[p for p in params if p.ndim>1], weight_decay=weight_decay), dict(params=one, weight_decay=0., lr=lr if norm_lr is None else norm_lr)]
@@ -106,11 +106,11 @@ def _epoch(run, dls, epoch, epochs, bar):
 def _validate(run, dls, attack):
     return verdicts(run['model'], dls.valid).float().mean().item(), attack and verdicts(run['model'], dls.valid, attack).float().mean().item()
 
-# %% ../nbs/12_train.ipynb #39a496a5
+# %% ../nbs/12_train.ipynb #37fc0ba9
 def fit(
     model:nn.Module,       # What requires gradient is trained
     dls,                   # `DataLoaders`
-    epochs:int,
+    epochs:int,            # Times through the training part
     objective,             # Called as objective(model, x, y, i, crop) -> loss
     opt=sgd(),             # Called with the parameters -> optimizer
     sched=cosine(),        # Share of the run in [0,1] -> factor on the learning rate

@@ -20,30 +20,31 @@ def house_style():
     "Use the look of this book for all figures drawn from now on"
     plt.rcParams.update(STYLE)
 
-# %% ../nbs/01_viz.ipynb #9b5e06c5
+# %% ../nbs/01_viz.ipynb #78448db9
 def line(ax, x, y, name='', color=CLEAN, dy=0, **kw):
-    "Draw `y` over `x` on `ax` with `name` at the line's right end, moved up by `dy` points; returns the line"
+    "Draw `y` over `x` on `ax` in `color`, with `name` at the line's right end, moved up by `dy` points; returns the line"
     drawn, = ax.plot(x, y, color=color, **kw)
     if name: ax.annotate(name, (x[-1], y[-1]), xytext=(4,dy), textcoords='offset points', color=color, fontsize=8, va='center')
     return drawn
 
-# %% ../nbs/01_viz.ipynb #dc9b81fc
+# %% ../nbs/01_viz.ipynb #c5461b3a
 def show_images(x, titles=None, good=None, axes=None, signed=False):
-    "Draw images `x` (n,c,h,w) in [0,1] in a row, or in [-1,1] if `signed`; titles are blue-grey where `good`, else orange"
+    "Draw images `x` (n,c,h,w) in [0,1], or in [-1,1] if `signed`, in a row or on `axes`; `titles` are blue-grey where `good`, else orange"
     if x.ndim != 4 or x.shape[1] not in (1,3): raise ValueError(f"images must be (n,c,h,w) with 1 or 3 channels; got {tuple(x.shape)}")
     x,n = x.detach().cpu().float(), len(x)
-    if axes is None: axes = plt.subplots(1, n, figsize=(1.15*n,1.45), squeeze=False)[1][0]
+    if axes is None: side = 1.15 if n>3 else 1.8; axes = plt.subplots(1, n, figsize=(side*n,side+.3), squeeze=False)[1][0]
     for j,ax in enumerate(axes):
         img = x[j].permute(1,2,0) if x.shape[1]==3 else x[j,0]
         if signed: ax.imshow(img if img.ndim==2 else img.mean(-1), cmap='RdBu_r', vmin=-1, vmax=1)
         else:      ax.imshow(img, vmin=0, vmax=1)
-        ax.set_axis_off()
+        ax.set(xticks=[], yticks=[])
+        for s in ax.spines.values(): s.set(visible=True, color=GREY, lw=.5)
         if titles is not None: ax.set_title(str(titles[j]), fontsize=8, loc='center', color='black' if good is None else CLEAN if good[j] else ATTACKED)
     return axes
 
-# %% ../nbs/01_viz.ipynb #d8e257a9
+# %% ../nbs/01_viz.ipynb #644adb39
 def show_attacks(x, d, names, before, after, y):
-    "Three rows: images `x`, perturbations `d` amplified, and `x+d`; titled with the predicted class `before` and `after`"
+    "Three rows: images `x`, perturbations `d` amplified, and `x+d`; titled with the predicted class of `names`, `before` and `after`; `y` is right"
     n,factor = len(x), max(1, round(.5/max(d.abs().max().item(), 1e-3)))
     fig,axes = plt.subplots(3, n, figsize=(1.15*n,3.9), squeeze=False)
     show_images(x, [names[c] for c in before], before==y, axes[0])
@@ -55,37 +56,37 @@ def show_attacks(x, d, names, before, after, y):
     fig.suptitle(f'{broken} of {(before==y).sum().item()} right answers become wrong', fontsize=10)
     return fig
 
-# %% ../nbs/01_viz.ipynb #49e45d8f
+# %% ../nbs/01_viz.ipynb #6465553d
 def show_mask(m, ax=None, title=None):
-    "Draw a mask (out,in) or (out,in,kh,kw) as dots, black = kept: one row of kernels for each output channel"
+    "Draw a mask (out,in) or (out,in,kh,kw) as dots, black = kept: one row of kernels for each output channel; `title` defaults to the kept share"
     m = torch.as_tensor(m).detach().cpu().float()
     if m.ndim==4: o,i,h,w = m.shape; m = m.permute(0,2,1,3).reshape(o*h, i*w)
     if ax is None: ax = plt.subplots(figsize=(3.2,3.2))[1]
-    ax.imshow(1-m, vmin=0, vmax=1, aspect='auto')
+    ax.imshow(1-m, vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[], xlabel='input channels', ylabel='output channels')
     ax.set_title(title or f'{m.mean().item():.1%} kept', loc='left', fontsize=9)
     for s in ax.spines.values(): s.set_visible(True)
     return ax
 
-# %% ../nbs/01_viz.ipynb #a24cd949
+# %% ../nbs/01_viz.ipynb #74d61e40
 def show_masks(masks, ncols=4):
-    "Draw a dictionary of masks, each under its name and its kept share"
+    "Draw a dictionary of `masks`, `ncols` in a row, each under its name and its kept share"
     nrows = -(-len(masks)//ncols)
-    fig,axes = plt.subplots(nrows, min(ncols,len(masks)), figsize=(2.1*min(ncols,len(masks)),2.2*nrows), squeeze=False)
+    fig,axes = plt.subplots(nrows, min(ncols,len(masks)), figsize=(2.5*min(ncols,len(masks)),2.8*nrows), squeeze=False)
     for ax in axes.flat: ax.set_axis_off()
     for ax,(name,m) in zip(axes.flat, masks.items()):
         ax.set_axis_on(); show_mask(m, ax, f'{name}: {torch.as_tensor(m).float().mean().item():.1%} kept')
     return fig
 
-# %% ../nbs/01_viz.ipynb #849b1b18
-def show_history(records, ax=None, chance=None):
-    "Draw `clean` and `robust` validation accuracy of a list of epoch records on one axis"
+# %% ../nbs/01_viz.ipynb #28999083
+def show_history(records, ax=None, chance=None, title='Clean and robust accuracy'):
+    "Draw clean and robust validation accuracy of a list of epoch `records` on one axis, and a dotted line at `chance`, under a `title`"
     if ax is None: ax = plt.subplots()[1]
     for what,color in ('clean',CLEAN),('robust',ATTACKED):
         seen = [r for r in records if r.get(what) is not None]
         if seen: line(ax, [r['epoch'] for r in seen], [r[what] for r in seen], what, color, marker='.')
     if chance: ax.axhline(chance, color=GREY, lw=.8, ls=':'); ax.annotate('chance', (1,chance), xycoords=('axes fraction','data'), color=GREY, fontsize=8, ha='right', va='bottom')
-    ax.set(xlabel='epoch', ylabel='validation accuracy', ylim=(0,1), title='Clean and robust accuracy')
+    ax.set(xlabel='epoch', ylabel='validation accuracy', ylim=(0,1), title=title)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 

@@ -1,6 +1,7 @@
 "The rules of the house, checked over all pages."
 import ast, re, shutil, subprocess, sys
 import pytest
+from run_pages import changed
 from pages import NBS, PAGES, ROOT, body, code_cells, defined, directives, is_export, module_of, read, source
 
 NUMBER = {module_of(read(p)): int(p.name[:2]) for p in PAGES if p.name[:2].isdigit()}
@@ -16,6 +17,10 @@ def statements(page):
 def test_weight_and_cells(page):
     assert page.stat().st_size <= 300*1024
     for c in code_cells(read(page)): assert len(body(source(c)).splitlines()) <= 40, source(c)[:80]
+
+@pages
+def test_outputs_come_from_these_cells(page):
+    assert not changed(read(page)), 'the code is not that of the last run: make pages'
 
 @pages
 def test_outputs_are_saved_and_clean(page):
@@ -64,10 +69,11 @@ def test_every_name_is_exported_once():
 @pages
 def test_every_page_has_its_frame(page):
     md = [source(c) for c in read(page)['cells'] if c['cell_type']=='markdown']
-    assert re.match(r'# .+\n\n> .+', md[0]), 'a title and a subtitle'
+    assert re.fullmatch(r'# .+\n\n> .+', md[0]), 'a title and a subtitle, and nothing else: nbdev drops what follows them in their cell'
     if page.stem=='index': return
-    assert '**Time**' in md[0] and '**You need**' in md[0]
-    assert any('## Exercise' in m for m in md) and any('## What you have now' in m for m in md)
+    assert '**Time**' in md[1] and '**You need**' in md[1]
+    assert any('## What you have now' in m for m in md)
+    if page.parent.name!='explanations': assert any('## Exercise' in m for m in md)          # a lesson ends with one
 
 def test_export_changes_nothing(tmp_path):
     "The modules in the package are what the pages export"

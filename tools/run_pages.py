@@ -1,0 +1,47 @@
+"""Run pages from top to bottom in a kernel, and save what they printed and drew:  run_pages.py [PAGE ...]
+
+Without a page: those whose code changed since their outputs were saved. A page carries the hash of the code that ran in its metadata
+(`ran`), so that outputs can be told from leftovers."""
+import hashlib, json, os, sys, time
+from pathlib import Path
+
+NBS = Path(__file__).parents[1]/'nbs'
+
+def text(s): return ''.join(s)
+def code(nb): return [c for c in nb['cells'] if c['cell_type']=='code']
+def body(src): return '\n'.join(l for l in src.splitlines() if not l.startswith('#|'))
+def stamp(nb): return hashlib.sha256('\0'.join(body(text(c['source'])) for c in code(nb)).encode()).hexdigest()[:16]
+def changed(nb): return nb['metadata'].get('ran') != stamp(nb)
+
+def failure(nb):
+    "(cell, what happened) of the first cell that failed, or None"
+    for j,c in enumerate(nb['cells']):
+        for o in c.get('outputs', []):
+            if o['output_type']=='error': return j,f"{o['ename']}: {o['evalue']}"
+
+def run(page):
+    "`page` as it is after a run in a fresh kernel, stamped; a cell that fails ends it"
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    nb = nbformat.read(page, as_version=4)
+    try: NotebookClient(nb, timeout=600, extra_arguments=['--log-level=ERROR'], resources=dict(metadata=dict(path=str(page.parent)))).execute()
+    except CellExecutionError: pass                                  # `failure` finds it
+    nb = json.loads(nbformat.writes(nb))
+    for kept in nb['metadata'].get('widgets', {}).values():          # what is None is so by default
+        for model in kept['state'].values(): model['state'] = {k: v for k,v in model['state'].items() if v is not None}
+    if not failure(nb): nb['metadata']['ran'] = stamp(nb)
+    return nb
+
+def main(pages):
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+    pages = [Path(p) for p in pages] or [p for p in sorted(NBS.rglob('*.ipynb')) if '.ipynb_checkpoints' not in p.parts and changed(json.loads(p.read_text(encoding='utf-8')))]
+    bad = []
+    for page in pages:
+        t,nb = time.time(),run(page)
+        if f := failure(nb): bad.append(f'{page.name}, cell {f[0]}: {f[1]}')
+        page.write_text(json.dumps(nb, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+        print(f"{page.name}: {time.time()-t:.0f} s, {page.stat().st_size/1024:.0f} kB", flush=True)
+    if bad: sys.exit('\n'.join(bad))
+
+if __name__=='__main__': main(sys.argv[1:])

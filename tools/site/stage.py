@@ -1,0 +1,208 @@
+"""The site's source from the pages: nbs -> _proc (nbdev) -> build/site/src (MyST notebooks, for Sphinx).
+
+Everything that Sphinx would not notice is checked here, and stops the build with page and cell: a cell that fails, a figure without
+alt text, a link to a file that is not there, a public name without docstring, a parameter that nothing explains."""
+import ast, importlib, inspect, json, re, shutil, sys
+from pathlib import Path
+from functools import partial
+from fastcore.docments import docments
+from nbdev.config import get_config
+from nbdev.doclinks import NbdevLookup
+from nbdev.serve import proc_nbs
+
+HERE,ROOT = Path(__file__).parent,Path(__file__).parents[2]
+NBS,PROC,SRC = ROOT/'nbs',ROOT/'_proc',ROOT/'build'/'site'/'src'
+sys.path.insert(0, str(ROOT/'tools'))
+from run_pages import changed, failure, run
+
+READING_ORDER = {
+    'Start here':       ['tutorials/see_it_break', 'tutorials/first_ticket'],
+    'The story':        ['03_minimax','04_binary','05_masks','06_budgets','07_maps','08_lbn','09_models','10_pgd','11_objectives','12_train','13_evaluate'],
+    'Pages that move':  ['30_widgets'],
+    'Tutorials':        ['tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work'],
+    'Explanations':     ['explanations/measure','explanations/paper','explanations/limits','explanations/house','explanations/class_plan'],
+    'Look up':          ['explanations/letters','00_core','01_viz','02_data','31_cli'],
+}
+problems = []
+def problem(page, cell, what): problems.append(f"{page}, cell {cell}: {what}" if cell is not None else f"{page}: {what}")
+
+def text(s): return ''.join(s)
+def read(file): return json.loads(file.read_text(encoding='utf-8'))
+def directives(src): return dict(re.findall(r'^#\|\s*([\w-]+):?[ \t]*(.*)$', src, re.M))
+def without_directives(src): return '\n'.join(l for l in src.splitlines() if not l.startswith('#|'))
+def markdown(*lines): return dict(cell_type='markdown', metadata={}, source='\n'.join(lines))
+def anchor(name): return ('api-class-' if name[0].isupper() else 'api-') + name.lower().replace('.', '-').replace('_', '-')
+def defined(src): return [n.name for n in ast.parse(src).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
+
+# ---- links -------------------------------------------------------------------------------------------------------------------
+def own_links(src, names):
+    "nbdev's absolute links to names of ours become links into the reference"
+    host = get_config().doc_host + get_config().doc_baseurl
+    def target(m):
+        name = m[1].split('#')[-1].split('.')[0]                     # of a method, its class
+        return f'](#{anchor(name)})' if name in names else f'](/api/{Path(m[1].split("#")[0]).stem}.md)'
+    return re.sub(r'\]\(' + re.escape(host) + r'/([^)]+)\)', target, src)
+
+def check_links(src, page, cell):
+    "Each relative link of a markdown source leads to a file of the book; each picture says what it shows"
+    for bang,alt,to in re.findall(r'(!?)\[((?:[^][]|\[[^]]*\])*)\]\(([^)\s]+)\)', re.sub(r'```.*?```|`[^`]*`', '', src, flags=re.S)):
+        if bang and not alt.strip(): problem(page, cell, f'the picture {to} has no alt text')
+        if re.match(r'https?:|mailto:|#', to): continue
+        if not ((NBS/page).parent/to.split('#')[0]).is_file(): problem(page, cell, f'the link to {to} leads nowhere')
+
+# ---- pages -------------------------------------------------------------------------------------------------------------------
+def admonitions(src):
+    "Quarto's callouts become MyST's admonitions"
+    return re.sub(r'^(:{3,})\s*\{\.callout-(\w+)[^}]*\}', r'\1{\2}', src, flags=re.M)
+
+def figure_alt(cell, page, number):
+    "The `fig-alt` of a cell that draws"
+    pictures = [o for o in cell['outputs'] if any(m.startswith('image/') for m in o.get('data', {}))]
+    alt = directives(text(cell['source'])).get('fig-alt', '').strip('"')
+    if pictures and not alt: problem(page, number, 'a figure without alt text: say what it shows with #| fig-alt: "..."')
+    for o in cell['outputs']:
+        for img in re.findall(r'<img\b[^>]*>', text(o.get('data', {}).get('text/html', ''))):
+            if not re.search(r'alt="[^"]+"', img): problem(page, number, 'a picture without alt text')
+    return alt
+
+def code_cell(cell, page, number, module, names):
+    "A code cell for the site: directives become tags; what stands in for a widget goes first"
+    src,d = text(cell['source']),directives(text(cell['source']))
+    meta,tags = {},[]
+    if 'Exported source' in d.get('code-summary', ''): tags.append('exported')
+    elif d.get('code-fold')=='true': tags.append('hide-input'); meta['mystnb'] = dict(code_prompt_show=d.get('code-summary', 'Show the code').strip('"'))
+    if d.get('echo')=='false': tags.append('remove-input')
+    if alt := figure_alt(cell, page, number): meta.setdefault('mystnb', {})['image'] = dict(alt=alt)
+    outputs = []
+    for o in cell['outputs']:
+        data = dict(o.get('data', {}))
+        if 'text/html' in data: data = {k:v for k,v in data.items() if 'widget' not in k}           # no kernel here: the frames instead
+        if 'text/markdown' in data: data['text/markdown'] = own_links(NbdevLookup().linkify(text(data['text/markdown'])) or '', names)
+        outputs.append({**o, 'data': data} if data else o)
+    new = dict(cell_type='code', metadata={**meta, 'tags': tags}, execution_count=None, source=without_directives(src).strip(), outputs=outputs)
+    here = [n for n in defined(src) if f'{n}' in names] if 'exported' in tags else []
+    return [markdown(*[f'(src-{anchor(n)})=' for n in here], '', f'<span class="exports">{module}</span>')]*bool(here) + [new]
+
+def stage_page(page, names, extra):
+    "One processed page as a MyST notebook in the source folder"
+    nb,orig,out = read(PROC/page),read(NBS/page),[]
+    module = next((m[1] for c in orig['cells'] if (m := re.search(r'#\|\s*default_exp\s+(\S+)', text(c['source'])))), None)
+    where = {text(c['source']).strip(): j for j,c in enumerate(orig['cells'])}                     # cells are named by their place in the page
+    for j,c in enumerate(orig['cells']):
+        if c['cell_type']=='markdown': check_links(text(c['source']), page, j)
+    front,*cells = nb['cells']
+    title,lead = [re.search(rf'^{key}: (.+?)(?=\n\S|\n---)', text(front['source']), re.M|re.S)[1] for key in ('title','description')]
+    unquote = lambda s: ' '.join(s.split()).strip("'\"").replace("''", "'")
+    out.append(markdown(f'# {unquote(title)}', '', '{.lead}', unquote(lead)))
+    last = 0
+    for c in cells:
+        src = text(c['source'])
+        if 'AUTOGENERATED' in src or c.get('has_sd') or not src.strip(): continue
+        bare = without_directives(src).strip()
+        last = next((j for s,j in where.items() if bare and without_directives(s).strip()==bare), last)
+        if c['cell_type']=='markdown': out.append(markdown(admonitions(own_links(src, names))))
+        else: out += code_cell(c, page, last, f'robin_nb.{module}', names)
+        if extra and extra[0] in src: out.append(markdown(extra[1]))
+    for j,c in enumerate(out): c['id'] = f'c{j}'
+    target = SRC/page; target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(dict(cells=out, metadata=dict(kernelspec=dict(name='python3', display_name='Python 3'), language_info=dict(name='python', pygments_lexer='ipython3')), nbformat=4, nbformat_minor=5)), encoding='utf-8')
+
+# ---- reference ---------------------------------------------------------------------------------------------------------------
+def public_names():
+    "{name: (object, module, page)} of all pages that export"
+    found = {}
+    for file in sorted(NBS.glob('[0-9]*.ipynb')):
+        m = re.search(r'#\| *default_exp (\w+)', file.read_text(encoding='utf-8'))
+        if not m: continue
+        module = importlib.import_module(f'robin_nb.{m[1]}')
+        for name in module.__all__: found[name] = getattr(module, name),m[1],file.name
+    return found
+
+def letters():
+    "What the card of the letters says of each argument that has no comment of its own"
+    rows = [[c.strip() for c in l.strip('|').split('|')] for c in read(NBS/'explanations'/'letters.ipynb')['cells'] for l in text(c['source']).splitlines() if l.startswith('| `')]
+    return {name: row[1] for row in rows for name in re.findall(r'`(\w+)`', row[0])}
+
+def shown(v):
+    "A default, or an annotation, as somebody would type it"
+    if isinstance(v, partial): return f"partial({', '.join([v.func.__name__, *[f'{k}={a!r}' for k,a in v.keywords.items()]])})"
+    return getattr(v, '__name__', None) or str(v).replace('typing.', '') if v is not inspect.Parameter.empty else ''
+
+def parameters(obj, name, card, link, page):
+    "A table of the parameters of `obj`: type, default, and their comment in the source or their place on the card"
+    try: sig,said = inspect.signature(obj),docments(obj)
+    except (ValueError, TypeError): return []
+    rows = []
+    for q,par in sig.parameters.items():
+        if q in ('self','iterable') or par.kind in (par.VAR_POSITIONAL, par.VAR_KEYWORD): continue
+        what = said.get(q) or (None if f'`{q}' in (inspect.getdoc(obj) or '') else card.get(q))          # its docstring speaks of it, or the card
+        if not what and f'`{q}' not in (inspect.getdoc(obj) or ''): problem(page, None, f'nothing explains the parameter {q} of {name}: write a comment behind it, or a line on the card of the letters')
+        default = '' if par.default is par.empty else f'`{shown(par.default) if callable(par.default) else repr(par.default)}`'
+        rows.append(f"| `{q}` | {shown(par.annotation)} | {default} | {link(what or '')} |")
+    back = said.get('return')
+    if back: rows.append(f"| *returns* | {shown(sig.return_annotation)} | | {link(back)} |")
+    return ['', '| parameter | type | default | what it is |', '|---|---|---|---|', *rows, ''] if rows else []
+
+def signature(obj, name):
+    try: pars = inspect.signature(obj).parameters.values()
+    except (ValueError, TypeError): return name
+    parts = [str(q.replace(annotation=q.empty, default=q.empty)) + (f'={shown(q.default) if callable(q.default) else repr(q.default)}' if q.default is not q.empty else '') for q in pars if q.name!='self']
+    one = f"{name}({', '.join(parts)})"
+    return one if len(one) < 88 else f"{name}(\n    " + ',\n    '.join(parts) + '\n)'
+
+def entry(obj, name, card, link, page, level='##'):
+    "One name of the reference"
+    doc = inspect.getdoc(obj) if not inspect.isclass(obj) else obj.__dict__.get('__doc__')
+    if not (doc or '').strip() and not isinstance(obj, (str, int, float, dict, tuple)): problem(page, None, f'{name} has no docstring')
+    if isinstance(obj, (str, int, float, dict, tuple)): body = ['```python', f'{name} = {obj!r}' if len(repr(obj)) < 100 else f'{name}  # a {type(obj).__name__} of {len(obj)}', '```']
+    else: body = ['```python', signature(obj, name), '```', '', link(doc or ''), *parameters(obj, name, card, link, page)]
+    out = [f'({anchor(name)})=', f'{level} `{name}`', '', *body, '']
+    if inspect.isclass(obj):
+        for m,f in vars(obj).items():
+            f = getattr(f, '__func__', f)
+            if not m.startswith('_') and inspect.isfunction(f) and f.__doc__: out += [f'**`{name}.{signature(f, m)}`**', '', link(f.__doc__), '']
+    return out
+
+def stage_reference(names):
+    "api/NAME.md for each module, and an index of all names"
+    card,linkify = letters(),NbdevLookup().linkify
+    link = lambda s: own_links(linkify(' '.join(str(s).split()).replace('|', '\\|')) or '', names)
+    modules = {}
+    for name,(obj,module,page) in names.items(): modules.setdefault((module,page), []).append((name,obj))
+    (SRC/'api').mkdir(parents=True, exist_ok=True)
+    for (module,page),entries in modules.items():
+        lead = importlib.import_module(f'robin_nb.{module}').__doc__
+        lines = [f'# robin_nb.{module}', '', '{.lead}', lead, '', f'The page that writes this module, explains it and tests it: [{page[:2]}](../{page}).', '']
+        for name,obj in entries:
+            lines += entry(obj, name, card, link, page)
+            if not isinstance(obj, (str, int, float, dict, tuple)): lines += ['{.source}', f'[source, on its page](#src-{anchor(name)})', '']
+        (SRC/'api'/f'{module}.md').write_text('\n'.join(lines), encoding='utf-8')
+    rows = [f"| [{page[:2]} {module}](api/{module}.md) | {' · '.join(f'[`{n}`](#{anchor(n)})' for n,_ in entries)} |" for (module,page),entries in modules.items()]
+    (SRC/'reference.md').write_text('\n'.join(['# Reference', '', '{.lead}', f'All {len(names)} public names, by the page that makes them', '', '| module | names |', '|---|---|', *rows, '',
+        '```{toctree}', ':hidden:', '', *[f'api/{m}' for m,_ in modules], '```', '']), encoding='utf-8')
+
+# ---- the whole -----------------------------------------------------------------------------------------------------------------
+def main():
+    shutil.rmtree(SRC, ignore_errors=True); SRC.mkdir(parents=True)
+    pages = sorted(str(p.relative_to(NBS)) for p in NBS.rglob('*.ipynb') if not any(part.startswith(('.', '_')) for part in p.relative_to(NBS).parts))
+    in_order = [f'{p}.ipynb' for part in READING_ORDER.values() for p in part]
+    for p in set(pages)-{*in_order, 'index.ipynb'}: problem(p, None, 'this page has no place in the reading order of tools/site/stage.py')
+    for p in set(in_order)-set(pages): problem(p, None, 'the reading order names a page that is not there')
+    for p in pages:                                                  # a page whose cells are not those that ran, runs now
+        nb = run(NBS/p) if changed(read(NBS/p)) else read(NBS/p)
+        if bad := failure(nb): problem(p, *bad)
+    if problems: sys.exit('\n'.join(problems))
+    proc_nbs(n_workers=0)
+    names = public_names()
+    assert len(set(map(anchor, names)))==len(names), 'two names share an anchor'
+    for page in pages: stage_page(page, names, ('<!-- doors -->', (HERE/'doors.md').read_text(encoding='utf-8')) if page=='index.ipynb' else None)
+    stage_reference(names)
+    trees = [['```{toctree}', ':hidden:', f':caption: {part}', '', *pages, *(['reference'] if part=='Look up' else []), '```', ''] for part,pages in READING_ORDER.items()]
+    index = read(SRC/'index.ipynb'); index['cells'].append(markdown(*sum(trees, [])) | dict(id='toc'))
+    (SRC/'index.ipynb').write_text(json.dumps(index), encoding='utf-8')
+    shutil.copytree(NBS/'demo', SRC/'demo', ignore=shutil.ignore_patterns('*.json'))
+    shutil.copy(HERE/'404.md', SRC)
+    if problems: sys.exit('\n'.join(dict.fromkeys(problems)))
+    print(f'{len(pages)} pages, {len(names)} names')
+
+if __name__=='__main__': main()
