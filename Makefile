@@ -1,6 +1,7 @@
 # make demo        find a robust +-1 network in a random one, on real images, and compare it honestly (about 7 minutes on 2 cores)
 # make test        run every page and every test
 # make docs        the whole site, into build/site/html
+# make browser-test  the site crawled, and every page run in JupyterLab, in a real browser
 # make pages       run the pages whose code changed, and save their outputs
 # make lab         work through the pages in JupyterLab
 # make curve       the README's figure: robust accuracy against bytes
@@ -11,7 +12,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo curve test docs pages lab readme clean-check
+.PHONY: demo curve test docs browser-test pages lab readme clean-check
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 $(VENV)/demo: $(BIN)/python settings.ini setup.py constraints.txt
@@ -41,6 +42,11 @@ docs: $(VENV)/docs build/site/assets/katex/katex.min.css
 	OMP_NUM_THREADS=1 $(BIN)/python tools/site/stage.py
 	$(BIN)/python -m sphinx -W --keep-going -q -c tools/site -d build/site/doctrees build/site/src build/site/html
 	@echo "open build/site/html/index.html"
+$(VENV)/browser: $(VENV)/docs
+	$(INSTALL) '.[nbs,eval,dev,docs,browser]'
+	touch $@
+browser-test: $(VENV)/browser docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -s
 pages: $(VENV)/dev
 	$(BIN)/python tools/run_pages.py
 	$(BIN)/nbdev_clean

@@ -56,13 +56,13 @@ def show_attacks(x, d, names, before, after, y):
     fig.suptitle(f'{broken} of {(before==y).sum().item()} right answers become wrong', fontsize=10)
     return fig
 
-# %% ../nbs/01_viz.ipynb #6465553d
+# %% ../nbs/01_viz.ipynb #c5a4aab6
 def show_mask(m, ax=None, title=None):
     "Draw a mask (out,in) or (out,in,kh,kw) as dots, black = kept: one row of kernels for each output channel; `title` defaults to the kept share"
     m = torch.as_tensor(m).detach().cpu().float()
     if m.ndim==4: o,i,h,w = m.shape; m = m.permute(0,2,1,3).reshape(o*h, i*w)
     if ax is None: ax = plt.subplots(figsize=(3.2,3.2))[1]
-    ax.imshow(1-m, vmin=0, vmax=1)
+    ax.imshow(1-m, vmin=0, vmax=1, aspect='auto' if max(m.shape) > 4*min(m.shape) else 'equal')      # a strip is stretched
     ax.set(xticks=[], yticks=[], xlabel='input channels', ylabel='output channels')
     ax.set_title(title or f'{m.mean().item():.1%} kept', loc='left', fontsize=9)
     for s in ax.spines.values(): s.set_visible(True)

@@ -33,12 +33,12 @@ def picture(fig, hidden:bool=False)->str:
     Image.open(raw).convert('RGB').quantize(24).save(small, format='png', optimize=True)
     return f'<img alt="{escape("; ".join(titles))}" src="data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"{" hidden" if hidden else ""}>'
 
-# %% ../nbs/30_widgets.ipynb #a7e8c3f2
+# %% ../nbs/30_widgets.ipynb #a80aea88
 _TURN = ("const f=this.closest('figure'),n=f.dataset.names.split('|')[this.value];f.querySelectorAll('img').forEach((e,j)=>e.hidden=j!=this.value);"
          "f.querySelector('output').textContent=n;this.setAttribute('aria-valuetext',n)")
 
 class Explorer:
-    "Controls over `draw`(**values) -> figure, one widget for each name; `frames` = (name, values) is what is drawn beforehand, for pages without a kernel"
+    "`controls`, a dictionary of widgets, over `draw`(**values) -> figure; `frames` = (name, values) is what is drawn beforehand, for pages without a kernel"
     def __init__(self, draw, controls:dict, frames:tuple):
         self.draw,self.controls,self.frames,self.html = draw,controls,frames,None
         self.view = ipywidgets.HTML(picture(draw(**self.values())))

@@ -19,7 +19,7 @@ from robin_nb.models import build_model, load_model
 from robin_nb.objectives import fgsm_carry
 from robin_nb.pgd import pgd
 from robin_nb.train import History, cosine, fit, sgd
-from robin_nb.viz import ATTACKED, GREY, STYLE, line, show_history
+from robin_nb.viz import ATTACKED, CLEAN, GREY, STYLE, line, show_history
 
 EPS = .1
 COMMON = dict(eps=str(EPS), every=2, quiet=True)
@@ -89,8 +89,24 @@ def table(out):
             show_history([r for r in reports[name]['history'] if r['clean'] is not None], ax).set_title(title)
         with replacing(out/'curves.png') as part: fig.savefig(part)
         plt.close(fig)
-    write_json(dict(protocol=protocol, rows=rows, fit=fit), out/'table.json')
+    write_json(dict(protocol=protocol, rows=rows, fit=fit), out/'table.json'); draw_result(rows, out/'result.png')
     print(f"\n{t}\n\n{protocol}, 1,000 test images, 95 % intervals; each row keeps its best epoch by PGD-5 (the clean one by clean accuracy) on 1,000 validation images.\nOpen {out/'curves.png'}, and the pictures in {out/slug(ours)}.")
+
+def draw_result(rows, file):
+    "The table as one picture: what each network gets right, clean and under attack"
+    number = lambda r, what: float(r[what].split('%')[0])
+    with plt.rc_context(STYLE):
+        fig,ax = plt.subplots(figsize=(7.2,3.3))
+        for j,r in enumerate(rows):
+            for dy,what,color in ((-.19,'clean',CLEAN),(.19,'PGD-20',ATTACKED)):
+                ax.barh(j+dy, number(r, what), .34, color=color); ax.text(number(r, what)+.8, j+dy, f'{number(r, what):.0f}', va='center', fontsize=8, color=color)
+            ax.text(104, j, f"{r['bytes']/1000:,.0f} kB", va='center', fontsize=8, color='black' if j==0 else GREY)
+        ax.set_yticks(range(len(rows)), [r['network'] for r in rows]); ax.get_yticklabels()[0].set_fontweight('bold'); ax.invert_yaxis()
+        ax.text(0, -.55, 'clean', color=CLEAN, fontsize=8); ax.text(10, -.55, f'under attack (PGD-20, eps {EPS})', color=ATTACKED, fontsize=8)
+        ax.set(xlim=(0,100), xlabel='right, of 100 test pictures')
+        ax.set_title(f'±1 weights, never trained: {number(rows[0], "PGD-20"):.0f} of 100 right under attack; {number(rows[1], "PGD-20"):.0f} with a random mask', pad=14)
+        with replacing(file) as part: fig.savefig(part)
+        plt.close(fig)
 
 CURVE = {name: ROWS[name] for name in ROWS if 'clean' not in name} | \
         {f'ours {w} keep {k}': dict(OURS, widths=w, keep=k) for w,k in (('16,32,64',.1), ('16,32,64',.4), ('32,64,128',.05), ('32,64,128',.3))} | \

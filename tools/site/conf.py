@@ -28,6 +28,7 @@ html_css_files = ['katex/katex.min.css','style.css']
 html_logo = html_favicon = str(Path(__file__).parent/'static'/'robin.svg')
 html_show_sphinx = False
 html_last_updated_fmt = None
+html_context = dict(default_mode='auto')
 html_theme_options = dict(
     show_navbar_depth=1, max_navbar_depth=2, show_toc_level=2, home_page_in_toc=False, logo=dict(text=project, alt_text=f'{project}, home'),
     use_download_button=True, use_fullscreen_button=True, use_repository_button=False, use_source_button=False,

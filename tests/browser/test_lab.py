@@ -1,0 +1,79 @@
+"The pages in a real JupyterLab: Run All on each, and the explorers moved by keyboard and by mouse."
+import json, os, re, shutil, socket, subprocess, sys, time
+import pytest
+from conftest import ROOT
+
+NBS = ROOT/'nbs'
+PAGES = sorted(str(p.relative_to(NBS)) for p in NBS.rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
+
+@pytest.fixture(scope='session')
+def lab(chromium, tmp_path_factory):
+    "A JupyterLab on a copy of the pages, with settings of its own"
+    pytest.importorskip('jupyterlab', reason="no JupyterLab: pip install 'robin_nb[nbs]'")
+    home = tmp_path_factory.mktemp('lab')
+    shutil.copytree(NBS, home/'book', ignore=shutil.ignore_patterns('.ipynb_checkpoints'))
+    with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
+    for where,what in {'notebook-extension/tracker': dict(windowingMode='none'), 'apputils-extension/notification': dict(fetchNews='false', checkForUpdates=False)}.items():
+        file = home/'settings'/'@jupyterlab'/f'{where}.jupyterlab-settings'
+        file.parent.mkdir(parents=True); file.write_text(json.dumps(what))
+    env = dict(os.environ, OMP_NUM_THREADS='1', JUPYTERLAB_SETTINGS_DIR=str(home/'settings'), JUPYTERLAB_WORKSPACES_DIR=str(home/'spaces'), **{f'JUPYTER_{k}_DIR': str(home/k) for k in ('CONFIG','DATA','RUNTIME')})
+    root = ['--allow-root'] if hasattr(os, 'geteuid') and os.geteuid()==0 else []
+    server = subprocess.Popen([sys.executable, '-m', 'jupyter', 'lab', '--no-browser', '--ip=127.0.0.1', f'--port={port}', f'--ServerApp.root_dir={home}/book', '--IdentityProvider.token=t', *root],
+                              env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(120):
+        try: socket.create_connection(('127.0.0.1', port), 1).close(); break
+        except OSError: time.sleep(.5)
+    yield f'http://127.0.0.1:{port}/lab/tree/'
+    server.terminate(); server.wait(20)
+
+def run_all(w, url, page):
+    "Open `page`, wait for its kernel, Run All, wait for the last cell; the page of the browser"
+    w.page.goto(f'{url}{page}?token=t&reset')
+    w.page.wait_for_selector('.jp-Notebook .jp-Cell', timeout=90_000)
+    w.page.wait_for_selector('text=/\\| Idle/', timeout=90_000)         # a click before that is dropped in silence
+    w.page.click('.lm-MenuBar-itemLabel:text-is("Run")'); w.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+    last,end = w.page.locator('.jp-CodeCell .jp-InputPrompt').last,time.time()+400
+    while not re.search(r'\[\d+\]', last.inner_text()) or w.page.locator('.jp-CodeCell .jp-InputPrompt', has_text='[*]').count():
+        if w.page.locator(ERROR).count(): break
+        assert time.time() < end, f'{page} did not end'
+        time.sleep(.3)
+    errors = w.page.locator(ERROR).all_inner_texts()
+    assert not errors, f'{page}: {errors[0][:1000]}'
+    return w.page
+
+def leave(w):
+    "Shut the kernel down, so that the next page has the machine to itself"
+    w.page.evaluate("async () => { const h = {'Authorization': 'token t'}; for (const k of await (await fetch('/api/sessions', {headers: h})).json()) await fetch('/api/sessions/'+k.id, {method: 'DELETE', headers: {...h, 'X-XSRFToken': (document.cookie.match(/_xsrf=([^;]+)/) || [])[1]}}) }")
+
+@pytest.mark.timeout(500)
+@pytest.mark.parametrize('page', [p for p in PAGES if p != '30_widgets.ipynb'])
+def test_run_all(lab, watched, page):
+    w = watched(viewport=dict(width=1300, height=1600))
+    run_all(w, lab, page); leave(w)
+    assert not w.outside, w.outside
+
+@pytest.mark.timeout(500)
+def test_explorers(lab, watched):
+    "Each explorer, live: arrow keys, then the mouse, and the picture changes both times"
+    w = watched(viewport=dict(width=1300, height=1600))
+    page = run_all(w, lab, '30_widgets.ipynb')
+    boxes = page.locator('.jp-OutputArea-output .widget-vbox:has(.noUi-handle):has(img)')
+    assert boxes.count() >= 4
+    for j in range(4):
+        box = boxes.nth(j); handle,bar = box.locator('.noUi-handle').last,box.locator('.noUi-target').last
+        picture = lambda: box.locator('img').get_attribute('src')
+        def changed(before, what):
+            for _ in range(100):
+                if picture() != before: return picture()
+                time.sleep(.2)
+            raise AssertionError(f'explorer {j} did not move: {what}')
+        box.scroll_into_view_if_needed(); start = picture()
+        handle.focus(); page.keyboard.press('ArrowRight' if float(handle.get_attribute('aria-valuenow')) < float(handle.get_attribute('aria-valuemax')) else 'ArrowLeft')
+        after_key = changed(start, 'an arrow key')
+        at = bar.bounding_box(); far = .98 if float(handle.get_attribute('aria-valuenow')) < float(handle.get_attribute('aria-valuemax'))/2 else .02
+        hold = handle.bounding_box()
+        page.mouse.move(hold['x']+hold['width']/2, hold['y']+hold['height']/2); page.mouse.down(); page.mouse.move(at['x']+at['width']*far, hold['y']+hold['height']/2, steps=6); page.mouse.up()
+        changed(after_key, 'the mouse')
+    leave(w)
+    assert not w.outside, w.outside
