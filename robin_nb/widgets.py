@@ -24,13 +24,13 @@ from .objectives import at, clean
 from .train import fit, sgd
 from .viz import ATTACKED, CLEAN, GREY, line, show_images, show_mask
 
-# %% ../nbs/30_widgets.ipynb #f2efd2a8
+# %% ../nbs/30_widgets.ipynb #076510fd
 def picture(fig, hidden:bool=False)->str:
     "The figure `fig` as an HTML image, its titles as alternative text; `hidden` until a slider shows it. Closes `fig`"
-    titles = [t for t in [fig.get_suptitle(), *[ax.get_title(loc) for ax in fig.axes for loc in ('left','center')]] if t]
+    titles = [t for t in [fig.get_suptitle(), *[part.get_suptitle() for part in fig.subfigs], *[ax.get_title(loc) for ax in fig.axes for loc in ('left','center')]] if t]
     raw,small = io.BytesIO(),io.BytesIO()
-    fig.savefig(raw, format='png', dpi=76); plt.close(fig)
-    Image.open(raw).convert('RGB').quantize(24).save(small, format='png', optimize=True)
+    fig.savefig(raw, format='png', dpi=72); plt.close(fig)
+    Image.open(raw).convert('RGB').quantize(40, kmeans=2).save(small, format='png', optimize=True)
     return f'<img alt="{escape("; ".join(titles))}" src="data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"{" hidden" if hidden else ""}>'
 
 # %% ../nbs/30_widgets.ipynb #a80aea88
@@ -60,7 +60,9 @@ class Explorer:
         self.html = self.html or self.still()
         return {**self.widget._repr_mimebundle_(), 'text/html': self.html}
 
-# %% ../nbs/30_widgets.ipynb #253e19ab
+# %% ../nbs/30_widgets.ipynb #998b696c
+#| code-fold: true
+#| code-summary: "The code: draw_mask and mask_explorer"
 def draw_mask(s, keep:float, name:str='layer'):
     "The |scores| of a convolution `s` (out,in,kh,kw) with the cut that leaves the share `keep`, and the mask, under the `name` of the layer"
     k = n_kept(s.numel(), keep); m = topk_mask(s.detach().cpu(), k)
@@ -73,13 +75,15 @@ def draw_mask(s, keep:float, name:str='layer'):
     fig.suptitle(f'{name}, keep {keep}', fontsize=10)
     return fig
 
-def mask_explorer(model, layer:str=None, keeps=(.01,.02,.05,.1,.2,.5,1.)):
+def mask_explorer(model, layer:str=None, keeps=(.01,.02,.05,.1,.3,1.)):
     "An `Explorer` of the convolutions of a sparsified `model`: `layer` to begin with, and the shares `keeps`"
     s = {name: t for (name,m),t in zip(prunable(model).items(), scores(model)) if isinstance(m, nn.Conv2d)}
     return Explorer(lambda layer, keep: draw_mask(s[layer], keep, layer), dict(layer=ipywidgets.Dropdown(options=list(s), value=layer or list(s)[0], description='layer'),
                     keep=ipywidgets.SelectionSlider(options=list(keeps), value=.1 if .1 in keeps else keeps[0], description='keep')), ('keep', keeps))
 
-# %% ../nbs/30_widgets.ipynb #5db08ef4
+# %% ../nbs/30_widgets.ipynb #258f545d
+#| code-fold: true
+#| code-summary: "The code: draw_budget and budget_explorer"
 def draw_budget(sizes, keep:float, p:float, paper=(.01,.1)):
     "Kept weights of each layer of `sizes` at `keep` and `p`, over the weights it has; small rings mark `paper` = (keep, p)"
     counts,theirs = keep_counts(sizes, keep, p),keep_counts(sizes, *paper)
@@ -92,11 +96,13 @@ def draw_budget(sizes, keep:float, p:float, paper=(.01,.1)):
     ax.legend(fontsize=8, loc='upper left')
     return fig
 
-def budget_explorer(sizes, keeps=(.001,.002,.005,.01,.02,.05,.1,.2,.5), ps=(0,.1,.2,.3,.5,.7,1)):
+def budget_explorer(sizes, keeps=(.001,.002,.005,.01,.02,.05,.1,.2,.5), ps=(0,.1,.3,.5,.7,1)):
     "An `Explorer` of the budgets of layers of `sizes`, over `keeps` and `ps`"
     return Explorer(partial(draw_budget, sizes), dict(keep=ipywidgets.SelectionSlider(options=list(keeps), value=.01, description='keep'), p=ipywidgets.SelectionSlider(options=list(ps), value=1, description='p')), ('p', ps))
 
-# %% ../nbs/30_widgets.ipynb #5cde2360
+# %% ../nbs/30_widgets.ipynb #0534cbce
+#| code-fold: true
+#| code-summary: "The code: draw_attack and attack_explorer"
 def _plane(model, x, y, path, eps):
     "Axes along the last point of `path` (points,features) and across, the loss over them, and whether they leave the ball"
     u = path[-1]/path[-1].norm().clamp_min(1e-9); v = path[0]-(path[0]@u)*u; v = v/v.norm().clamp_min(1e-9)
@@ -105,14 +111,13 @@ def _plane(model, x, y, path, eps):
     with torch.no_grad(): loss = nn.functional.cross_entropy(model((x.flatten()+d).clamp(0,1).view(-1, *x.shape[1:])), y.expand(441), reduction='none').view(21,21)
     return X,Y,loss,d.abs().amax(-1)-eps,path@u,path@v
 
-def draw_attack(model, x, y, names, eps:float, steps:int, alpha:float, model_name:str='the network'):
-    "PGD within Linf `eps` on one image `x` (1,c,h,w) of class `y` (1,), for a `model` called `model_name`: x+d, d amplified, probabilities of the classes `names`, and the path over the loss"
+def _attack_row(axes, model, x, y, names, eps, steps, alpha):
+    "Four views of one attack on `axes`; what `model` says before and after, and whether it holds"
     model.eval()
     points,losses = pgd_trace(model, x, y, Linf(eps), steps=steps, alpha=alpha)
     d = points[losses[:,0].argmax()]
     with torch.no_grad(): before,after = (model(t).softmax(1)[0] for t in (x, x+d))
-    says = lambda q: f'{names[q.argmax()]} {q.max():.0%}'
-    fig,(a,b,c,e) = plt.subplots(1, 4, figsize=(9,2.5), width_ratios=(1,1,1.1,1.2))
+    a,b,c,e = axes
     factor = max(1, round(.5/max(eps, 1e-3)))
     show_images(x+d, ['x + d'], axes=[a]); show_images(d*factor, [f'd × {factor}'], axes=[b], signed=True)
     top = (before+after).argsort()[-4:]
@@ -122,18 +127,28 @@ def draw_attack(model, x, y, names, eps:float, steps:int, alpha:float, model_nam
     e.contourf(X, Y, loss, 10, cmap='Greys'); e.plot(along, across, '.-', color=ATTACKED, lw=1, ms=3); e.plot(0, 0, 'o', color=CLEAN, ms=4)
     if eps: e.contour(X, Y, edge, [0], colors=CLEAN, linestyles=':', linewidths=1)
     e.set(xticks=[], yticks=[], aspect='equal', title=f'loss {losses[0,0]:.1f} to {losses.max():.1f}')
-    held = after.argmax()==y[0]
-    fig.suptitle(f'{model_name} {"holds" if held else "breaks"} at eps {eps}: {says(before)}, then {says(after)}', fontsize=10, color=CLEAN if held else ATTACKED)
+    return names[before.argmax()],names[after.argmax()],bool(after.argmax()==y[0])
+
+def draw_attack(models:dict, x, y, names, eps:float, steps:int, alpha:float):
+    "PGD within Linf `eps` on one image `x` (1,c,h,w) of class `y` (1,), a row for each of `models` by name: x+d, d amplified, probabilities of the classes `names`, and the path over the loss"
+    fig = plt.figure(figsize=(8.6,2.6*len(models)))
+    said = []
+    for part,(name,model) in zip(fig.subfigures(len(models), 1, squeeze=False)[:,0], models.items()):
+        before,after,held = _attack_row(part.subplots(1, 4, width_ratios=(1,1,1.1,1.1)), model, x, y, names, eps, steps, alpha)
+        said.append(f'{name} {"holds" if held else "breaks"}')
+        part.suptitle(f'{name}: {before}, then {after}', fontsize=10, color=CLEAN if held else ATTACKED)
+    fig.suptitle(f'eps {eps}: {"; ".join(said)}', fontsize=11)
     return fig
 
-def attack_explorer(models:dict, x, y, names, sizes=(0,.01,.02,.05,.1,.15)):
-    "An `Explorer` of PGD on the image `x` (1,c,h,w) of class `y` (1,), for each of a dictionary of `models`, over the `sizes` of eps; `names` of the classes"
-    draw = lambda network, eps, steps, alpha: draw_attack(models[network], x, y, names, eps, steps, alpha, network)
-    steps,alphas = [1,2,3,5,10,20,50],[.002,.005,.01,.02,.05,.1]
-    return Explorer(draw, dict(network=ipywidgets.Dropdown(options=list(models), description='network'), **{name: ipywidgets.SelectionSlider(options=list(o), value=v, description=name, continuous_update=False)
-                    for name,o,v in (('eps',sizes,.05),('steps',steps,10),('alpha',alphas,.01))}), ('eps', sizes))
+def attack_explorer(models:dict, x, y, names, sizes=(0,.02,.05,.1,.15)):
+    "An `Explorer` of PGD on the image `x` (1,c,h,w) of class `y` (1,), against a dictionary of `models` side by side, over the `sizes` of eps; `names` of the classes"
+    choices = dict(eps=(list(sizes), .05), steps=([1,2,3,5,10,20,50], 10), alpha=([.002,.005,.01,.02,.05,.1], .01))
+    controls = {name: ipywidgets.SelectionSlider(options=o, value=v if v in o else o[0], description=name, continuous_update=False) for name,(o,v) in choices.items()}
+    return Explorer(lambda **values: draw_attack(models, x, y, names, **values), controls, ('eps', sizes))
 
-# %% ../nbs/30_widgets.ipynb #5dcdb75c
+# %% ../nbs/30_widgets.ipynb #545aba7a
+#| code-fold: true
+#| code-summary: "The code: moons, toy_net, draw_toy and toy_explorer"
 def moons(n:int=60, seed:int=0):
     "Two interleaved half circles in the unit square: points (n,2) and classes (n,), `n` of them"
     g = torch.Generator().manual_seed(seed); y = torch.arange(n)%2
@@ -141,7 +156,10 @@ def moons(n:int=60, seed:int=0):
     x = torch.stack([torch.where(y==0, t.cos(), 1-t.cos()), torch.where(y==0, t.sin(), .5-t.sin())], 1) + .06*torch.randn(n, 2, generator=g)
     return ((x-torch.tensor([-1.,-.6]))/torch.tensor([3.,1.8])*.8+.1).clamp(0,1), y
 
-def toy_net(x, y, eps:float, width:int=128, keep:float=.3, seed:int=0):
+def toy_net(
+    x,          # Points (n,2) in the unit square
+    y,          # Classes (n,), 0 or 1
+    eps:float, width:int=128, keep:float=.3, seed:int=0):
     "A ±1 network of two hidden layers of `width`, its mask (and norms) found on points `x` (n,2), `y` (n,) against an adversary of Linf `eps`"
     set_seed(seed)                                                   # of the first scores
     body = [nn.Linear(2, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 2), LastBatchNorm(2)]
@@ -151,7 +169,12 @@ def toy_net(x, y, eps:float, width:int=128, keep:float=.3, seed:int=0):
     fit(model, dls, 250, at(partial(pgd, ball=Linf(eps), steps=5)) if eps else clean, opt=sgd(.1, norm_lr=.1), every=250, seed=seed, progress=False)
     return model
 
-def draw_toy(model, x, y, eps:float):
+def draw_toy(
+    model,
+    x,          # Points (n,2) in the unit square
+    y,          # Classes (n,), 0 or 1
+    eps:float,
+):
     "The decisions of `model` over the unit square, the points `x` (n,2) of classes `y` (n,), and the squares of Linf `eps` around them, orange where the adversary wins"
     grid = torch.linspace(0, 1, 81); X,Y = torch.meshgrid(grid, grid, indexing='xy')
     with torch.no_grad(): z = model.eval()(torch.stack([X,Y], -1).view(-1,2)); z = (z[:,1]-z[:,0]).view(81,81)
@@ -164,7 +187,7 @@ def draw_toy(model, x, y, eps:float):
     ax.set(xlim=(0,1), ylim=(0,1), xticks=[0,1], yticks=[0,1], aspect='equal', title=f'eps {eps}: {int(clean_.sum())} of {len(x)} right, {int(held.sum())} under attack')
     return fig
 
-def toy_explorer(sizes=(0,.02,.04,.06,.08,.1,.12)):
+def toy_explorer(sizes=(0,.02,.04,.06,.09,.12)):
     "An `Explorer` of `toy_net` on `moons`, one network for each eps of `sizes`, trained when it is first asked for"
     (x,y),nets = moons(),{}
     def draw(eps):

@@ -2,7 +2,7 @@
 
 Without a page: those whose code changed since their outputs were saved. A page carries the hash of the code that ran in its metadata
 (`ran`), so that outputs can be told from leftovers."""
-import hashlib, json, os, sys, time
+import hashlib, json, os, re, sys, time
 from pathlib import Path
 
 NBS = Path(__file__).parents[1]/'nbs'
@@ -19,6 +19,18 @@ def failure(nb):
         for o in c.get('outputs', []):
             if o['output_type']=='error': return j,f"{o['ename']}: {o['evalue']}"
 
+def _lighten(nb):
+    "Of the saved state of widgets, only what is shown, without what is so by default"
+    shown = re.findall(r'"model_id": "(\w+)"', json.dumps([c.get('outputs') for c in nb['cells']]))
+    for kept in nb['metadata'].get('widgets', {}).values():
+        models,todo,keep = kept['state'],list(shown),{}
+        while todo:
+            name = todo.pop()
+            if name in keep or name not in models: continue
+            keep[name] = models[name] | dict(state={k: v for k,v in models[name]['state'].items() if v is not None})
+            todo += re.findall(r'IPY_MODEL_(\w+)', json.dumps(keep[name]))
+        kept['state'] = keep
+
 def run(page):
     "`page` as it is after a run in a fresh kernel, stamped; a cell that fails ends it"
     import nbformat
@@ -28,8 +40,7 @@ def run(page):
     try: NotebookClient(nb, timeout=600, extra_arguments=['--log-level=ERROR'], resources=dict(metadata=dict(path=str(page.parent)))).execute()
     except CellExecutionError: pass                                  # `failure` finds it
     nb = json.loads(nbformat.writes(nb))
-    for kept in nb['metadata'].get('widgets', {}).values():          # what is None is so by default
-        for model in kept['state'].values(): model['state'] = {k: v for k,v in model['state'].items() if v is not None}
+    _lighten(nb)
     if not failure(nb): nb['metadata']['ran'] = stamp(nb)
     return nb
 

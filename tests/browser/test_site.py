@@ -3,7 +3,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 import pytest
 from conftest import HTML, ROOT, SHOTS
 
-PAGES = sorted(str(p.relative_to(HTML)) for p in HTML.rglob('*.html') if not p.name.startswith(('404','genindex')))
+PAGES = sorted(str(p.relative_to(HTML)) for p in HTML.rglob('*.html') if p.name not in ('404.html','genindex.html') and '_static' not in p.parts)
 LINKS = "[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))"
 CONTRAST = """() => {
   const rgb = c => { const m = c.match(/[\\d.]+/g).map(Number); return [m[0], m[1], m[2], m[3] ?? 1] }
@@ -44,6 +44,17 @@ def test_crawl(site, watched):
     unreached = {p for p in PAGES if site+p not in seen} - {'search.html'}
     assert not w.trouble and not w.outside and not unreached, (w.trouble, w.outside, unreached)
     print(f'\n{len(ids)} pages, {len(seen)} addresses, {links} links, {len(wanted)} anchors; 0 dead, 0 errors, 0 requests outside')
+
+def test_names_are_links(site, watched):
+    "A public name in backticks is a link to its place in the reference, wherever it stands"
+    w,lost = watched(),[]
+    w.page.goto(site+'reference.html')
+    names = w.page.evaluate("[...document.querySelectorAll('article table a code')].map(c => c.innerText)")
+    assert len(names) > 100
+    for p in PAGES:
+        w.page.goto(site+p)
+        lost += [f'{p}: {name}' for name in w.page.evaluate("""names => [...document.querySelectorAll('article :is(p, li, td) code')].filter(c => names.includes(c.innerText) && !c.closest('a, td:first-child')).map(c => c.innerText)""", names)]
+    assert not lost, '\n'.join(lost)
 
 def test_search(site, watched):
     w = watched(); w.page.goto(site+'search.html?q=last+batch+norm')
@@ -107,7 +118,9 @@ def test_contrast(site, watched, scheme):
     for p in PAGES:
         w.page.goto(site+p)
         assert w.page.evaluate("document.documentElement.dataset.theme")==scheme
-        bad += [f'{p}: {b}' for b in w.page.evaluate(CONTRAST)]
+        found = w.page.evaluate(CONTRAST)
+        if found: w.page.wait_for_timeout(1000); found = w.page.evaluate(CONTRAST)          # colours may still be fading in
+        bad += [f'{p}: {b}' for b in found]
     assert not bad, '\n'.join(bad[:30])
 
 def test_phone(site, watched):
@@ -124,9 +137,8 @@ def test_phone(site, watched):
 def test_dark_by_button(site, watched):
     w = watched(viewport=dict(width=1200, height=900)); w.page.goto(site+'index.html')
     theme = lambda: w.page.evaluate("document.documentElement.dataset.theme")
-    for _ in range(3):
-        if theme()=='dark': break
-        w.page.click('.theme-switch-button:visible')
+    assert theme()=='light'
+    w.page.click('.theme-switch-button:visible'); w.page.click('.theme-change-button[data-mode=dark]')
     assert theme()=='dark'
     SHOTS.mkdir(parents=True, exist_ok=True); w.page.screenshot(path=SHOTS/'dark.png')
     w.page.goto(site+'10_pgd.html'); assert theme()=='dark', 'the choice is forgotten on the next page'

@@ -24,6 +24,7 @@ highlight_language = 'python3'
 
 html_theme = 'sphinx_book_theme'
 html_static_path = [str(Path(__file__).parent/'static'), str(ROOT/'build'/'site'/'assets')]
+html_js_files = ['search.js']
 html_css_files = ['katex/katex.min.css','style.css']
 html_logo = html_favicon = str(Path(__file__).parent/'static'/'robin.svg')
 html_show_sphinx = False
@@ -65,6 +66,11 @@ def finish(app, exception):
     lost = out/'404.html'
     lost.write_text(lost.read_text(encoding='utf-8').replace('<head>', f'<head><base href="{cfg["doc_baseurl"].rstrip("/")}/">', 1), encoding='utf-8')
 
+def no_download(app, pagename, templatename, context, doctree):
+    "Only pages of the book can be downloaded"
+    if not (ROOT/'nbs'/f'{pagename}.ipynb').exists(): context['theme_use_download_button'] = False
+
 def setup(app):
     app.add_html_math_renderer('katex', (formula, None), (formula, None))
+    app.connect('html-page-context', no_download, priority=100)
     app.connect('build-finished', finish)

@@ -18,10 +18,10 @@ from run_pages import changed, failure, run
 READING_ORDER = {
     'Start here':       ['tutorials/see_it_break', 'tutorials/first_ticket'],
     'The story':        ['03_minimax','04_binary','05_masks','06_budgets','07_maps','08_lbn','09_models','10_pgd','11_objectives','12_train','13_evaluate'],
-    'Pages that move':  ['30_widgets'],
+    'Play, and use':    ['30_widgets','31_cli'],
     'Tutorials':        ['tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work'],
     'Explanations':     ['explanations/measure','explanations/paper','explanations/limits','explanations/house','explanations/class_plan'],
-    'Look up':          ['explanations/letters','00_core','01_viz','02_data','31_cli'],
+    'Look up':          ['explanations/letters','00_core','01_viz','02_data'],
 }
 problems = []
 def problem(page, cell, what): problems.append(f"{page}, cell {cell}: {what}" if cell is not None else f"{page}: {what}")
@@ -36,12 +36,15 @@ def defined(src): return [n.name for n in ast.parse(src).body if isinstance(n, (
 
 # ---- links -------------------------------------------------------------------------------------------------------------------
 def own_links(src, names):
-    "nbdev's absolute links to names of ours become links into the reference"
+    "nbdev's absolute links to names of ours become links into the reference; names that nbdev does not index, constants, become links too"
     host = get_config().doc_host + get_config().doc_baseurl
     def target(m):
         name = m[1].split('#')[-1].split('.')[0]                     # of a method, its class
         return f'](#{anchor(name)})' if name in names else f'](/api/{Path(m[1].split("#")[0]).stem}.md)'
-    return re.sub(r'\]\(' + re.escape(host) + r'/([^)]+)\)', target, src)
+    src = re.sub(r'\]\(' + re.escape(host) + r'/([^)]+)\)', target, src)
+    parts = re.split(r'(^```.*?^```)', src, flags=re.S|re.M)         # not in blocks of code
+    parts[::2] = [re.sub(r'(?<!\[)`([A-Z_]{3,})`(?!\])', lambda m: f'[`{m[1]}`](#{anchor(m[1])})' if m[1] in names else m[0], s) for s in parts[::2]]
+    return ''.join(parts)
 
 def check_links(src, page, cell):
     "Each relative link of a markdown source leads to a file of the book; each picture says what it shows"
@@ -69,8 +72,8 @@ def code_cell(cell, page, number, module, names):
     "A code cell for the site: directives become tags; what stands in for a widget goes first"
     src,d = text(cell['source']),directives(text(cell['source']))
     meta,tags = {},[]
-    if 'Exported source' in d.get('code-summary', ''): tags.append('exported')
-    elif d.get('code-fold')=='true': tags.append('hide-input'); meta['mystnb'] = dict(code_prompt_show=d.get('code-summary', 'Show the code').strip('"'))
+    if 'Exported source' in src: tags.append('exported')
+    if d.get('code-fold')=='true': tags.append('hide-cell'); meta['mystnb'] = dict(code_prompt_show=d.get('code-summary', 'Show the code').strip('"'))   # an answer, and what it prints
     if d.get('echo')=='false': tags.append('remove-input')
     if alt := figure_alt(cell, page, number): meta.setdefault('mystnb', {})['image'] = dict(alt=alt)
     outputs = []
@@ -128,6 +131,7 @@ def place(page, name):
 
 def shown(v):
     "A default, or an annotation, as somebody would type it"
+    if '<locals>' in getattr(v, '__qualname__', ''): return v.__qualname__.split('.')[0] + '()'
     if isinstance(v, partial): return f"partial({', '.join([v.func.__name__, *[f'{k}={a!r}' for k,a in v.keywords.items()]])})"
     return getattr(v, '__name__', None) or str(v).replace('typing.', '') if v is not inspect.Parameter.empty else ''
 
@@ -138,10 +142,10 @@ def parameters(obj, name, card, link, page):
     rows = []
     for q,par in sig.parameters.items():
         if q in ('self','iterable') or par.kind in (par.VAR_POSITIONAL, par.VAR_KEYWORD): continue
-        what = said.get(q) or card.get(q) or ('see above' if f'`{q}' in (inspect.getdoc(obj) or '') else None)
-        if not what: problem(page, place(page, name), f'nothing explains the parameter {q} of {name}: write a comment behind it, or a line on the card of the letters')
+        what = said.get(q) or card.get(q)
+        if not what and f'`{q}' not in (inspect.getdoc(obj) or ''): problem(page, place(page, name), f'nothing explains the parameter {q} of {name}: write a comment behind it, or a line on the card of the letters')
         default = '' if par.default is par.empty else f'`{shown(par.default) if callable(par.default) else repr(par.default)}`'
-        rows.append(f"| `{q}` | {shown(par.annotation)} | {default} | {link(what or '')} |")
+        rows.append(f"| `{q}` | {shown(par.annotation)} | {link(default)} | {link(what or '')} |")
     back = said.get('return')
     if back: rows.append(f"| *returns* | {shown(sig.return_annotation)} | | {link(back)} |")
     return ['', '| parameter | type | default | what it is |', '|---|---|---|---|', *rows, ''] if rows else []
@@ -180,8 +184,10 @@ def stage_reference(names):
             lines += entry(obj, name, card, link, page)
             if not isinstance(obj, (str, int, float, dict, tuple)): lines += ['{.source}', f'[source, on its page](#src-{anchor(name)})', '']
         (SRC/'api'/f'{module}.md').write_text('\n'.join(lines), encoding='utf-8')
-    rows = [f"| [{page[:2]} {module}](api/{module}.md) | {' · '.join(f'[`{n}`](#{anchor(n)})' for n,_ in entries)} |" for (module,page),entries in modules.items()]
-    (SRC/'reference.md').write_text('\n'.join(['# Reference', '', '{.lead}', f'All {len(names)} public names, by the page that makes them', '', '| module | names |', '|---|---|', *rows, '',
+    first = lambda obj: '' if isinstance(obj, (str, int, float, dict, tuple)) else link(re.split(r'[;:] ', inspect.getdoc(obj) or '')[0])
+    tables = [['', f'## [{page[:2]} {module}](api/{module}.md)', '', '| name | |', '|---|---|', *[f'| [`{n}`](#{anchor(n)}) | {first(obj)} |' for n,obj in entries]] for (module,page),entries in modules.items()]
+    most = ' · '.join(f'[`{n}`](#{anchor(n)})' for n in ('load_data','small_cnn','sparsify','fgsm_carry','fit','pgd','robust_accuracy','check_attack','bake','save_model'))
+    (SRC/'reference.md').write_text('\n'.join(['# Reference', '', '{.lead}', f'All {len(names)} public names, by the page that makes them', '', f'Most used: {most}.', *sum(tables, []), '',
         '```{toctree}', ':hidden:', '', *[f'robin_nb.{m} <api/{m}>' for m,_ in modules], '```', '']), encoding='utf-8')
 
 # ---- the whole -----------------------------------------------------------------------------------------------------------------
