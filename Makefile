@@ -26,7 +26,7 @@ $(VENV)/docs: $(VENV)/dev
 	touch $@
 # formulas are set by KaTeX while the site is built; the site carries its style and fonts
 build/site/assets/katex/katex.min.css:
-	@command -v npm >/dev/null || { echo 'make docs: install node and npm (Debian: apt install nodejs npm); formulas need them'; exit 1; }
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo 'make docs: install node and npm (Debian: apt install nodejs npm); formulas need them'; exit 1; }
 	mkdir -p build/site/npm $(@D)
 	cd build/site/npm && npm pack --silent katex@0.16.22 && tar xf katex-0.16.22.tgz
 	cp -r build/site/npm/package/dist/katex.min.css build/site/npm/package/dist/fonts $(@D)
@@ -40,6 +40,7 @@ test: $(VENV)/dev
 	MPLBACKEND=agg $(BIN)/python -m pytest
 docs: $(VENV)/docs build/site/assets/katex/katex.min.css
 	OMP_NUM_THREADS=1 $(BIN)/python tools/site/stage.py
+	rm -rf build/site/html
 	$(BIN)/python -m sphinx -W --keep-going -q -c tools/site -d build/site/doctrees build/site/src build/site/html
 	@echo "open build/site/html/index.html"
 $(VENV)/browser: $(VENV)/docs

@@ -52,8 +52,11 @@ def _ball(norm, eps):
     if norm not in ('linf','l2'): raise ValueError(f"norm must be linf or l2; got {norm!r}")
     return (Linf if norm=='linf' else L2)(fraction(eps))
 
-# %% ../nbs/31_cli.ipynb #69e063b1
-def make_config(dls, model:str='small_cnn', widths:str='', keep:float=.1, p:float=.1, seed:int=0, init:str='binary', a:float=.01, lbn:bool=True, dense:bool=False, train_norm:bool=False)->dict:
+# %% ../nbs/31_cli.ipynb #e400b0d9
+def make_config(
+    dls,
+    model:str='small_cnn',    # small_cnn, resnet18, resnet34 or resnet50
+    widths:str='', keep:float=.1, p:float=.1, seed:int=0, init:str='binary', a:float=.01, lbn:bool=True, dense:bool=False, train_norm:bool=False)->dict:
     "The `config` of `model` for data `dls`; `widths` such as '16,32,64' for small_cnn, one number for a ResNet; `dense` leaves out keep, p, `init` and `train_norm`"
     shape = dls.shape
     if len(shape) != 3: raise ValueError(f"{dls.name} has points of shape {shape}; these models take images (c,h,w)")

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/10_pgd.ipynb #5934ae3d
+# %% ../nbs/10_pgd.ipynb #45384329
 @contextmanager
 def frozen(model, bn:str='eval'):
-    "Inside, `model` can be differentiated by its input only; batch norms use running statistics ('eval'), the batch's ('batch'), or train ('official'). Restored after"
+    "Inside, `model` can be differentiated by its input only; batch norms use running statistics ('eval'), the batch's ('batch'), or train as in the authors' code ('official'). Restored after"
     if bn not in ('eval','batch','official'): raise ValueError(f"bn must be 'eval', 'batch' or 'official'; got {bn!r}")
     if not isinstance(model, nn.Module): yield model; return
     modules,params = list(model.modules()),list(model.parameters())

@@ -21,8 +21,13 @@ def cosine(warmup:float=0.):
     if not 0 <= warmup < 1: raise ValueError(f"warmup is a share of the run, in [0,1); got {warmup}")
     return lambda t: t/warmup if t < warmup else (1+math.cos(math.pi*(t-warmup)/(1-warmup)))/2
 
-# %% ../nbs/12_train.ipynb #7479bc60
-def sgd(lr:float=.1, momentum:float=.9, weight_decay:float=5e-4, norm_lr:float=None):
+# %% ../nbs/12_train.ipynb #8469f492
+def sgd(
+    lr:float=.1,              # Learning rate at the top of the schedule
+    momentum:float=.9,
+    weight_decay:float=5e-4,  # Of scores and weights, not of norms and biases
+    norm_lr:float=None,       # Learning rate of norms and biases; default `lr`
+):
     "SGD for `fit` with `momentum` and `weight_decay`; parameters with one axis or none (norms, biases) take steps of `norm_lr`, by default `lr`, without decay"
     def make(params):
         one = [p for p in params if p.ndim<=1]

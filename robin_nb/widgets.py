@@ -24,16 +24,16 @@ from .objectives import at, clean
 from .train import fit, sgd
 from .viz import ATTACKED, CLEAN, GREY, line, show_images, show_mask
 
-# %% ../nbs/30_widgets.ipynb #076510fd
+# %% ../nbs/30_widgets.ipynb #55df6514
 def picture(fig, hidden:bool=False)->str:
     "The figure `fig` as an HTML image, its titles as alternative text; `hidden` until a slider shows it. Closes `fig`"
     titles = [t for t in [fig.get_suptitle(), *[part.get_suptitle() for part in fig.subfigs], *[ax.get_title(loc) for ax in fig.axes for loc in ('left','center')]] if t]
     raw,small = io.BytesIO(),io.BytesIO()
-    fig.savefig(raw, format='png', dpi=72); plt.close(fig)
-    Image.open(raw).convert('RGB').quantize(40, kmeans=2).save(small, format='png', optimize=True)
+    fig.savefig(raw, format='png', dpi=70); plt.close(fig)
+    Image.open(raw).convert('RGB').quantize(32, kmeans=2).save(small, format='png', optimize=True)
     return f'<img alt="{escape("; ".join(titles))}" src="data:image/png;base64,{base64.b64encode(small.getvalue()).decode()}"{" hidden" if hidden else ""}>'
 
-# %% ../nbs/30_widgets.ipynb #a80aea88
+# %% ../nbs/30_widgets.ipynb #c33f3d00
 _TURN = ("const f=this.closest('figure'),n=f.dataset.names.split('|')[this.value];f.querySelectorAll('img').forEach((e,j)=>e.hidden=j!=this.value);"
          "f.querySelector('output').textContent=n;this.setAttribute('aria-valuetext',n)")
 
@@ -51,7 +51,7 @@ class Explorer:
     def still(self)->str:
         "The frames under a plain slider, as HTML"
         name,values = self.frames
-        now = {**{q: c.value for q,c in self.controls.items()}}
+        now = self.values()
         first = min(range(len(values)), key=lambda j: values[j]!=now[name])
         images = [picture(self.draw(**{**now, name: v}), hidden=j!=first) for j,v in enumerate(values)]
         return (f'<figure class="frames" data-names="{"|".join(map(str, values))}"><label>{escape(name)} <input type="range" min="0" max="{len(values)-1}" value="{first}" '
@@ -146,7 +146,7 @@ def attack_explorer(models:dict, x, y, names, sizes=(0,.02,.05,.1,.15)):
     controls = {name: ipywidgets.SelectionSlider(options=o, value=v if v in o else o[0], description=name, continuous_update=False) for name,(o,v) in choices.items()}
     return Explorer(lambda **values: draw_attack(models, x, y, names, **values), controls, ('eps', sizes))
 
-# %% ../nbs/30_widgets.ipynb #545aba7a
+# %% ../nbs/30_widgets.ipynb #c014d0bd
 #| code-fold: true
 #| code-summary: "The code: moons, toy_net, draw_toy and toy_explorer"
 def moons(n:int=60, seed:int=0):
@@ -154,7 +154,7 @@ def moons(n:int=60, seed:int=0):
     g = torch.Generator().manual_seed(seed); y = torch.arange(n)%2
     t = torch.rand(n, generator=g)*torch.pi
     x = torch.stack([torch.where(y==0, t.cos(), 1-t.cos()), torch.where(y==0, t.sin(), .5-t.sin())], 1) + .06*torch.randn(n, 2, generator=g)
-    return ((x-torch.tensor([-1.,-.6]))/torch.tensor([3.,1.8])*.8+.1).clamp(0,1), y
+    return ((x-torch.tensor([-1.,-.6]))/torch.tensor([3.,1.8])*.8+.1), y
 
 def toy_net(
     x,          # Points (n,2) in the unit square

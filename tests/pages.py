@@ -2,10 +2,11 @@
 by an import of its names from the generated module before the page runs: a module that differs from its page turns the page red."""
 import ast, json, re
 from pathlib import Path
+from run_pages import book
 
 ROOT = Path(__file__).parent.parent
 NBS = ROOT/'nbs'
-PAGES = sorted(p for p in NBS.rglob('*.ipynb') if not any(part.startswith(('.', '_')) for part in p.relative_to(NBS).parts))
+PAGES = book()
 
 def read(page): return json.loads(page.read_text(encoding='utf-8'))
 def source(cell): return ''.join(cell['source'])

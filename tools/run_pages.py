@@ -7,10 +7,18 @@ from pathlib import Path
 
 NBS = Path(__file__).parents[1]/'nbs'
 
+def book():
+    "The pages: all notebooks but hidden ones, drafts (_name) and checkpoints"
+    return sorted(p for p in NBS.rglob('*.ipynb') if not any(part.startswith(('.', '_')) for part in p.relative_to(NBS).parts))
+
 def text(s): return ''.join(s)
 def code(nb): return [c for c in nb['cells'] if c['cell_type']=='code']
 def body(src): return '\n'.join(l for l in src.splitlines() if not l.startswith('#|'))
-def stamp(nb): return hashlib.sha256('\0'.join(body(text(c['source'])) for c in code(nb)).encode()).hexdigest()[:16]
+def stamp(nb):
+    "The hash of what a page runs: its code, and the package too if the page reads the package's source"
+    parts = [body(text(c['source'])) for c in code(nb)]
+    if any('robin_nb.__path__' in p for p in parts): parts += [f.read_text(encoding='utf-8') for f in sorted((NBS.parent/'robin_nb').glob('[!_]*.py'))]
+    return hashlib.sha256('\0'.join(parts).encode()).hexdigest()[:16]
 def changed(nb): return nb['metadata'].get('ran') != stamp(nb)
 
 def failure(nb):
@@ -35,10 +43,11 @@ def run(page):
     "`page` as it is after a run in a fresh kernel, stamped; a cell that fails ends it"
     import nbformat
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     nb = nbformat.read(page, as_version=4)
     try: NotebookClient(nb, timeout=600, extra_arguments=['--log-level=ERROR'], resources=dict(metadata=dict(path=str(page.parent)))).execute()
     except CellExecutionError: pass                                  # `failure` finds it
+    except (CellTimeoutError, DeadKernelError) as e: return dict(cells=[dict(outputs=[dict(output_type='error', ename=type(e).__name__, evalue=str(e).splitlines()[0])])])
     nb = json.loads(nbformat.writes(nb))
     _lighten(nb)
     if not failure(nb): nb['metadata']['ran'] = stamp(nb)
@@ -46,12 +55,12 @@ def run(page):
 
 def main(pages):
     os.environ.setdefault('OMP_NUM_THREADS', '1')
-    pages = [Path(p) for p in pages] or [p for p in sorted(NBS.rglob('*.ipynb')) if '.ipynb_checkpoints' not in p.parts and changed(json.loads(p.read_text(encoding='utf-8')))]
+    pages = [Path(p) for p in pages] or [p for p in book() if changed(json.loads(p.read_text(encoding='utf-8')))]
     bad = []
     for page in pages:
         t,nb = time.time(),run(page)
-        if f := failure(nb): bad.append(f'{page.name}, cell {f[0]}: {f[1]}')
-        page.write_text(json.dumps(nb, indent=1, ensure_ascii=False) + '\n', encoding='utf-8')
+        if f := failure(nb): bad.append(f'{page.name}, cell {f[0]}: {f[1]}'); continue           # the page stays as it was
+        page.write_text(json.dumps(nb, indent=1, ensure_ascii=False) + '\n', encoding='utf-8', newline='\n')
         print(f"{page.name}: {time.time()-t:.0f} s, {page.stat().st_size/1024:.0f} kB", flush=True)
     if bad: sys.exit('\n'.join(bad))
 

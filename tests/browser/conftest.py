@@ -9,13 +9,18 @@ HTML,SHOTS = ROOT/'build'/'site'/'html',ROOT/'build'/'shots'
 config = ConfigParser(delimiters=['=']); config.read(ROOT/'settings.ini', encoding='utf-8')
 BASE = config['DEFAULT']['doc_baseurl'].rstrip('/')
 
+def skip(why):
+    "Without a browser these tests are skipped; on a server that runs them on purpose (CI is set) that is a failure"
+    (pytest.fail if os.environ.get('CI') else pytest.skip)(why)
+
 @pytest.fixture(scope='session')
 def chromium():
-    sync_api = pytest.importorskip('playwright.sync_api', reason="no Playwright: pip install 'robin_nb[browser]'")
+    try: from playwright import sync_api
+    except ImportError: skip("no Playwright: pip install 'robin_nb[browser]'")
     found = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, ('chromium','chromium-browser','google-chrome'))), None)
     with sync_api.sync_playwright() as play:
         try: browser = play.chromium.launch(executable_path=found, args=['--no-sandbox','--disable-gpu','--disable-background-networking','--no-first-run'])
-        except sync_api.Error as e: pytest.skip(f"no browser: apt install chromium, or python -m playwright install chromium ({str(e).splitlines()[0]})")
+        except sync_api.Error as e: skip(f"no browser: apt install chromium, or python -m playwright install chromium ({str(e).splitlines()[0]})")
         yield browser
         browser.close()
 
@@ -30,7 +35,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope='session')
 def site(chromium):
-    if not (HTML/'index.html').exists(): pytest.skip('no site: make docs')
+    if not (HTML/'index.html').exists(): skip('no site: make docs')
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(_Handler, directory=str(HTML)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f'http://127.0.0.1:{server.server_port}{BASE}/'
@@ -42,11 +47,12 @@ class Watched:
         self.context = browser.new_context(**kw)
         self.outside,self.trouble = [],[]
         self.context.route('**/*', self._gate)
+        self.context.route_web_socket(lambda url: not url.startswith('ws://127.0.0.1'), lambda ws: (self.outside.append(ws.url), ws.close()))
         self.page = self.context.new_page()
-        self.page.on('console', lambda m: self.trouble.append(f'{self.page.url}: {m.text}') if m.type=='error' and '404' not in m.text else None)
+        self.page.on('console', lambda m: self.trouble.append(f'{self.page.url}: {m.text}') if m.type=='error' else None)
         self.page.on('pageerror', lambda e: self.trouble.append(f'{self.page.url}: {e}'))
     def _gate(self, route):
-        if route.request.url.startswith(('http://127.0.0.1', 'ws://127.0.0.1', 'data:', 'blob:')): return route.continue_()
+        if route.request.url.startswith(('http://127.0.0.1', 'data:', 'blob:')): return route.continue_()
         self.outside.append(route.request.url); route.abort()
 
 @pytest.fixture

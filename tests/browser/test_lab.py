@@ -1,16 +1,20 @@
 "The pages in a real JupyterLab: Run All on each, and the explorers moved by keyboard and by mouse."
 import json, os, re, shutil, socket, subprocess, sys, time
+from importlib.util import find_spec
 import pytest
-from conftest import ROOT
+from conftest import ROOT, skip
+
+sys.path.insert(0, str(ROOT/'tools'))
+from run_pages import book
 
 NBS = ROOT/'nbs'
-PAGES = sorted(str(p.relative_to(NBS)) for p in NBS.rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
+PAGES = [p.relative_to(NBS).as_posix() for p in book()]
 ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
 
 @pytest.fixture(scope='session')
 def lab(chromium, tmp_path_factory):
     "A JupyterLab on a copy of the pages, with settings of its own"
-    pytest.importorskip('jupyterlab', reason="no JupyterLab: pip install 'robin_nb[nbs]'")
+    if not find_spec('jupyterlab'): skip("no JupyterLab: pip install 'robin_nb[nbs]'")
     home = tmp_path_factory.mktemp('lab')
     shutil.copytree(NBS, home/'book', ignore=shutil.ignore_patterns('.ipynb_checkpoints'))
     with socket.socket() as s: s.bind(('127.0.0.1', 0)); port = s.getsockname()[1]
@@ -24,6 +28,7 @@ def lab(chromium, tmp_path_factory):
     for _ in range(120):
         try: socket.create_connection(('127.0.0.1', port), 1).close(); break
         except OSError: time.sleep(.5)
+    else: pytest.fail('JupyterLab did not start')
     yield f'http://127.0.0.1:{port}/lab/tree/'
     server.terminate(); server.wait(20)
 
@@ -50,7 +55,8 @@ def leave(w):
 @pytest.mark.parametrize('page', [p for p in PAGES if p != '30_widgets.ipynb'])
 def test_run_all(lab, watched, page):
     w = watched(viewport=dict(width=1300, height=1600))
-    run_all(w, lab, page); leave(w)
+    try: run_all(w, lab, page)
+    finally: leave(w)
     assert not w.outside, w.outside
 
 @pytest.mark.timeout(500)

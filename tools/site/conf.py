@@ -3,6 +3,7 @@ import json, subprocess
 from configparser import ConfigParser
 from docutils import nodes
 from pathlib import Path
+from sphinx.util import logging
 
 ROOT = Path(__file__).parents[2]
 ini = ConfigParser(delimiters=['=']); ini.read(ROOT/'settings.ini', encoding='utf-8'); cfg = ini['DEFAULT']
@@ -17,7 +18,6 @@ nb_render_markdown_format = 'myst'
 nb_ipywidgets_js = {}                                    # no kernel behind the site: explorers bring their frames
 nb_mime_priority_overrides = [('html', 'text/html', 0), ('html', 'text/markdown', 1)]
 suppress_warnings = ['mystnb.unknown_mime_type']
-exclude_patterns = []
 html_math_renderer = 'katex'
 copybutton_exclude = '.linenos, .gp, .go'
 highlight_language = 'python3'
@@ -28,7 +28,6 @@ html_js_files = ['search.js']
 html_css_files = ['katex/katex.min.css','style.css']
 html_logo = html_favicon = str(Path(__file__).parent/'static'/'robin.svg')
 html_show_sphinx = False
-html_last_updated_fmt = None
 html_context = dict(default_mode='auto')
 html_theme_options = dict(
     show_navbar_depth=1, max_navbar_depth=2, show_toc_level=2, home_page_in_toc=False, logo=dict(text=project, alt_text=f'{project}, home'),
@@ -48,14 +47,17 @@ require('readline').createInterface({input: process.stdin}).on('line', line => {
     def __call__(self, tex, display):
         if self.node is None: self.node = subprocess.Popen(['node', '-e', self.program, str(ROOT/'build'/'site'/'npm'/'package'/'dist'/'katex.min.js')], stdin=-1, stdout=-1, text=True, encoding='utf-8')
         print(json.dumps(dict(tex=tex, display=display)), file=self.node.stdin, flush=True)
-        answer = json.loads(self.node.stdout.readline())
-        if 'error' in answer: raise ValueError(f"{answer['error']} in the formula {tex}")
-        return answer['html']
-katex = Katex()
+        line = self.node.stdout.readline()
+        if not line: raise RuntimeError('KaTeX does not answer: install node, remove build/site, and make docs again')
+        answer = json.loads(line)
+        return answer
+katex,logger = Katex(),logging.getLogger(__name__)
 
 def formula(self, node):
     display = isinstance(node, nodes.math_block)
-    self.body.append(self.starttag(node, 'div' if display else 'span', CLASS='math') + katex(node.astext(), display) + ('</div>' if display else '</span>'))
+    answer = katex(node.astext(), display)
+    if 'error' in answer: logger.warning('%s in the formula %s', answer['error'], node.astext(), location=node)
+    self.body.append(self.starttag(node, 'div' if display else 'span', CLASS='math') + answer.get('html', '') + ('</div>' if display else '</span>'))
     raise nodes.SkipNode
 
 def finish(app, exception):

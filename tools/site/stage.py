@@ -2,7 +2,7 @@
 
 Everything that Sphinx would not notice is checked here, and stops the build with page and cell: a cell that fails, a figure without
 alt text, a link to a file that is not there, a public name without docstring, a parameter that nothing explains."""
-import ast, importlib, inspect, json, re, shutil, sys
+import ast, importlib, inspect, json, os, re, shutil, sys
 from pathlib import Path
 from functools import partial
 from fastcore.docments import docments
@@ -13,7 +13,7 @@ from nbdev.serve import proc_nbs
 HERE,ROOT = Path(__file__).parent,Path(__file__).parents[2]
 NBS,PROC,SRC = ROOT/'nbs',ROOT/'_proc',ROOT/'build'/'site'/'src'
 sys.path.insert(0, str(ROOT/'tools'))
-from run_pages import changed, failure, run
+from run_pages import book, changed, failure, run
 
 READING_ORDER = {
     'Start here':       ['tutorials/see_it_break', 'tutorials/first_ticket'],
@@ -23,6 +23,7 @@ READING_ORDER = {
     'Explanations':     ['explanations/measure','explanations/paper','explanations/limits','explanations/house','explanations/class_plan'],
     'Look up':          ['explanations/letters','00_core','01_viz','02_data'],
 }
+CONSTANTS = (str, int, float, dict, tuple)
 problems = []
 def problem(page, cell, what): problems.append(f"{page}, cell {cell}: {what}" if cell is not None else f"{page}: {what}")
 
@@ -83,7 +84,7 @@ def code_cell(cell, page, number, module, names):
         if 'text/markdown' in data: data['text/markdown'] = own_links(NbdevLookup().linkify(text(data['text/markdown'])) or '', names)
         outputs.append({**o, 'data': data} if data else o)
     new = dict(cell_type='code', metadata={**meta, 'tags': tags}, execution_count=None, source=without_directives(src).strip(), outputs=outputs)
-    here = [n for n in defined(src) if f'{n}' in names] if 'exported' in tags else []
+    here = [n for n in defined(src) if n in names] if 'exported' in tags else []
     return [markdown(*[f'(src-{anchor(n)})=' for n in here], '', f'<span class="exports">{module}</span>')]*bool(here) + [new]
 
 def stage_page(page, names, doors):
@@ -143,7 +144,7 @@ def parameters(obj, name, card, link, page):
     for q,par in sig.parameters.items():
         if q in ('self','iterable') or par.kind in (par.VAR_POSITIONAL, par.VAR_KEYWORD): continue
         what = said.get(q) or card.get(q)
-        if not what and f'`{q}' not in (inspect.getdoc(obj) or ''): problem(page, place(page, name), f'nothing explains the parameter {q} of {name}: write a comment behind it, or a line on the card of the letters')
+        if not what and not re.search(rf'`{q}\b', inspect.getdoc(obj) or ''): problem(page, place(page, name), f'nothing explains the parameter {q} of {name}: write a comment behind it, or a line on the card of the letters')
         default = '' if par.default is par.empty else f'`{shown(par.default) if callable(par.default) else repr(par.default)}`'
         rows.append(f"| `{q}` | {shown(par.annotation)} | {link(default)} | {link(what or '')} |")
     back = said.get('return')
@@ -160,14 +161,14 @@ def signature(obj, name):
 def entry(obj, name, card, link, page, level='##'):
     "One name of the reference"
     doc = inspect.getdoc(obj) if not inspect.isclass(obj) else obj.__dict__.get('__doc__')
-    if not (doc or '').strip() and not isinstance(obj, (str, int, float, dict, tuple)): problem(page, place(page, name), f'{name} has no docstring')
-    if isinstance(obj, (str, int, float, dict, tuple)): body = ['```python', f'{name} = {obj!r}' if len(repr(obj)) < 100 else f'{name}  # a {type(obj).__name__} of {len(obj)}', '```']
+    if not (doc or '').strip() and not isinstance(obj, CONSTANTS): problem(page, place(page, name), f'{name} has no docstring')
+    if isinstance(obj, CONSTANTS): body = ['```python', f'{name} = {obj!r}' if len(repr(obj)) < 100 else f'{name}  # a {type(obj).__name__} of {len(obj)}', '```']
     else: body = ['```python', signature(obj, name), '```', '', link(doc or ''), *parameters(obj, name, card, link, page)]
     out = [f'({anchor(name)})=', f'{level} `{name}`', '', *body, '']
     if inspect.isclass(obj):
         for m,f in vars(obj).items():
-            f = getattr(f, '__func__', f)
-            if not m.startswith('_') and inspect.isfunction(f) and f.__doc__: out += [f'**`{name}.{signature(f, m)}`**', '', link(f.__doc__), '']
+            prop,f = isinstance(f, property),getattr(f, 'fget', None) or getattr(f, '__func__', f)
+            if not m.startswith('_') and inspect.isfunction(f) and f.__doc__: out += [f'**`{name}.{m if prop else signature(f, m)}`**', '', link(f.__doc__), '']
     return out
 
 def stage_reference(names):
@@ -182,9 +183,9 @@ def stage_reference(names):
         lines = [f'# robin_nb.{module}', '', '{.lead}', lead, '', f'Page [{page[:2]}](../{page}) writes this module, explains it and tests it.', '']
         for name,obj in entries:
             lines += entry(obj, name, card, link, page)
-            if not isinstance(obj, (str, int, float, dict, tuple)): lines += ['{.source}', f'[source, on its page](#src-{anchor(name)})', '']
+            if not isinstance(obj, CONSTANTS): lines += ['{.source}', f'[source, on its page](#src-{anchor(name)})', '']
         (SRC/'api'/f'{module}.md').write_text('\n'.join(lines), encoding='utf-8')
-    first = lambda obj: '' if isinstance(obj, (str, int, float, dict, tuple)) else link(re.split(r'[;:] ', inspect.getdoc(obj) or '')[0])
+    first = lambda obj: '' if isinstance(obj, CONSTANTS) else link(re.split(r'[;:] ', inspect.getdoc(obj) or '')[0])
     tables = [['', f'## [{page[:2]} {module}](api/{module}.md)', '', '| name | |', '|---|---|', *[f'| [`{n}`](#{anchor(n)}) | {first(obj)} |' for n,obj in entries]] for (module,page),entries in modules.items()]
     most = ' · '.join(f'[`{n}`](#{anchor(n)})' for n in ('load_data','small_cnn','sparsify','fgsm_carry','fit','pgd','robust_accuracy','check_attack','bake','save_model'))
     (SRC/'reference.md').write_text('\n'.join(['# Reference', '', '{.lead}', f'All {len(names)} public names, by the page that makes them', '', f'Most used: {most}.', *sum(tables, []), '',
@@ -193,14 +194,16 @@ def stage_reference(names):
 # ---- the whole -----------------------------------------------------------------------------------------------------------------
 def main():
     shutil.rmtree(SRC, ignore_errors=True); SRC.mkdir(parents=True)
-    pages = sorted(str(p.relative_to(NBS)) for p in NBS.rglob('*.ipynb') if not any(part.startswith(('.', '_')) for part in p.relative_to(NBS).parts))
+    os.chdir(ROOT)                                                   # where nbdev looks for settings.ini
+    pages = [p.relative_to(NBS).as_posix() for p in book()]
     in_order = [f'{p}.ipynb' for part in READING_ORDER.values() for p in part]
     for p in set(pages)-{*in_order, 'index.ipynb'}: problem(p, None, 'this page has no place in the reading order of tools/site/stage.py')
     for p in set(in_order)-set(pages): problem(p, None, 'the reading order names a page that is not there')
-    for p in pages:                                                  # a page whose cells are not those that ran, runs now
-        nb = run(NBS/p) if changed(read(NBS/p)) else read(NBS/p)
-        if bad := failure(nb): problem(p, *bad)
+    stale = [p for p in pages if changed(read(NBS/p))]               # a page whose cells are not those that ran: does it run?
+    for p in pages:
+        if bad := failure(run(NBS/p) if p in stale else read(NBS/p)): problem(p, *bad)
     if problems: sys.exit('\n'.join(problems))
+    for p in stale: problem(p, None, 'its outputs are not those of its code: make pages')
     proc_nbs(n_workers=0)
     names = public_names()
     assert len(set(map(anchor, names)))==len(names), 'two names share an anchor'
