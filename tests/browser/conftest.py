@@ -36,6 +36,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope='session')
 def site(chromium):
     if not (HTML/'index.html').exists(): skip('no site: make docs')
+    http.server.ThreadingHTTPServer.handle_error = lambda *a: None          # a browser that goes away is no error
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(_Handler, directory=str(HTML)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f'http://127.0.0.1:{server.server_port}{BASE}/'
