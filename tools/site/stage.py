@@ -164,7 +164,7 @@ def entry(obj, name, card, link, page, level='##'):
     "One name of the reference"
     doc = inspect.getdoc(obj) if not inspect.isclass(obj) else obj.__dict__.get('__doc__')
     if not (doc or '').strip() and not isinstance(obj, CONSTANTS): problem(page, place(page, name), f'{name} has no docstring')
-    if isinstance(obj, CONSTANTS): body = [f'A {type(obj).__name__}: {constant(obj)}']
+    if isinstance(obj, CONSTANTS): body = [f'A {type(obj).__name__}: {link(constant(obj))}']
     else: body = ['```python', signature(obj, name), '```', '', link(doc or ''), *parameters(obj, name, card, link, page)]
     out = [f'({anchor(name)})=', f'{level} `{name}`', '', *body, '']
     if inspect.isclass(obj):
@@ -187,7 +187,7 @@ def stage_reference(names):
             lines += entry(obj, name, card, link, page)
             if not isinstance(obj, CONSTANTS): lines += ['{.source}', f'[source, on its page](#src-{anchor(name)})', '']
         (SRC/'api'/f'{module}.md').write_text('\n'.join(lines), encoding='utf-8')
-    first = lambda obj: f'a {type(obj).__name__}: {constant(obj)}' if isinstance(obj, CONSTANTS) else link((inspect.getdoc(obj) or '').split('; ')[0])
+    first = lambda obj: f'a {type(obj).__name__}: {link(constant(obj))}' if isinstance(obj, CONSTANTS) else link((inspect.getdoc(obj) or '').split('; ')[0])
     tables = [['', f'## [{page[:2]} {module}](api/{module}.md)', '', '| name | |', '|---|---|', *[f'| [`{n}`](#{anchor(n)}) | {first(obj)} |' for n,obj in entries]] for (module,page),entries in modules.items()]
     most = ' · '.join(f'[`{n}`](#{anchor(n)})' for n in ('load_data','small_cnn','sparsify','fgsm_carry','fit','pgd','robust_accuracy','check_attack','bake','save_model'))
     (SRC/'reference.md').write_text('\n'.join(['# Reference', '', '{.lead}', f'All {len(names)} public names, by the page that makes them', '', f'Most used: {most}.', *sum(tables, []), '',
