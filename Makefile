@@ -15,7 +15,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 .PHONY: demo curve test docs browser-test pages lab readme clean-check
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'      # older ones cannot resolve extras under constraints
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
 $(VENV)/demo: $(BIN)/python settings.ini setup.py constraints.txt
 	$(INSTALL) .
 	touch $@
