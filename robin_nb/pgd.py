@@ -48,7 +48,7 @@ def fgsm(model, x:Tensor, y:Tensor, ball, alpha:float=None, start:Tensor=None, b
         g, = torch.autograd.grad(F.cross_entropy(model(x+d), y, reduction='sum'), d)
     return ball.project(x, d.detach() + ball.step(g, ball.eps if alpha is None else alpha))
 
-# %% ../nbs/10_pgd.ipynb #c3a19056
+# %% ../nbs/10_pgd.ipynb #74322ab2
 def pgd(
     model, x:Tensor,        # Images in [0,1] (n,...)
     y:Tensor,               # Labels (n,)
@@ -67,6 +67,7 @@ def pgd(
     alpha = 2.5*ball.eps/steps if alpha is None else alpha
     generator,x = generator or torch.Generator().manual_seed(0),_checked(x)
     worst,top = torch.zeros_like(x),torch.full((len(x),), -torch.inf, device=x.device)
+    lost = torch.zeros(len(x), dtype=torch.bool, device=x.device)
     points = steps+last
     with frozen(model, bn), torch.enable_grad():
         for _ in range(restarts):
@@ -75,13 +76,13 @@ def pgd(
                 climb = t < points-1                                  # the last point is judged, not left
                 d.requires_grad_(climb)
                 l = loss(model(x+d), y, reduction='none')
-                if torch.isnan(l).any(): raise FloatingPointError("the loss is nan on some images, so no attack can be trusted")
                 if climb: g, = torch.autograd.grad(l.sum(), d)
                 d,l = d.detach(),l.detach()
-                better = l > top
+                better,lost = l > top,lost | torch.isnan(l)
                 worst = torch.where(better.view(-1, *[1]*(x.ndim-1)), d, worst); top = torch.where(better, l, top)
                 if watch: watch(d, l)
                 if climb: d = ball.project(x, d + ball.step(g, alpha))
+    if lost.any(): raise FloatingPointError("the loss is nan on some images, so no attack can be trusted")
     return worst
 
 # %% ../nbs/10_pgd.ipynb #63902c47

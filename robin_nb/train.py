@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['cosine', 'sgd', 'Callback', 'StopFit', 'TimeLimit', 'History', 'fit']
 
-# %% ../nbs/12_train.ipynb #7f040ab0
+# %% ../nbs/12_train.ipynb #8f746d84
 import math, time
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import torch, torch.nn as nn
 from fastprogress import master_bar, progress_bar
 from .core import Table, derived_seed, replacing
 from .data import Crop, check_batch
+from .maps import Twin
 from .pgd import verdicts
 
 # %% ../nbs/12_train.ipynb #35129214
@@ -61,7 +62,7 @@ class History(Table):
         "The record of highest robust accuracy (clean, where robust was not measured); of equal ones the highest clean"
         return max((r for r in self if r['clean'] is not None), key=lambda r: (r['clean'] if r['robust'] is None else r['robust'], r['clean']))
 
-# %% ../nbs/12_train.ipynb #c23920a5
+# %% ../nbs/12_train.ipynb #949e80f5
 def _parts(run):
     "What has a state, by name"
     kinds = [type(c).__name__ for c in run['callbacks']]
@@ -87,21 +88,25 @@ def _settings(run, dls, epochs, every, extra):
     objective = getattr(run['objective'], '__qualname__', type(run['objective']).__name__).split('.')[0]
     groups = [{k: g[k] for k in ('initial_lr','momentum','weight_decay','betas') if k in g} for g in run['opt'].param_groups]
     shapes = [tuple(p.shape) for g in run['opt'].param_groups for p in g['params']]
-    return dict(epochs=epochs, every=every, seed=run['seed'], images=len(dls.train.dataset), bs=dls.train.sampler.bs, pad=dls.pad, flip=dls.flip,
+    return dict(epochs=epochs, every=every, amp=str(run['amp']), seed=run['seed'], images=len(dls.train.dataset), bs=dls.train.sampler.bs, pad=dls.pad, flip=dls.flip,
                 objective=objective, optimizer=type(run['opt']).__name__, groups=str(groups), trained=str(shapes)) | (extra or {})
 
-# %% ../nbs/12_train.ipynb #79c61f7d
+# %% ../nbs/12_train.ipynb #a46a383f
 def _epoch(run, dls, epoch, epochs, bar):
-    model,opt,device = run['model'],run['opt'],run['device']
-    model.train(); dls.train.sampler.set_epoch(epoch)
+    model,net,twin,opt,device = run['model'],run['net'],run['twin'],run['opt'],run['device']
+    model.train(); net.train(); dls.train.sampler.set_epoch(epoch)
     steps,total,n = len(dls.train) - (len(dls.train.dataset)%dls.train.sampler.bs==1),0.,0
     for b,(x,y,i) in enumerate(bar):
         if len(x) < 2: continue
         if epoch==0: check_batch(x, y, run['outputs'])
         for g in opt.param_groups: g['lr'] = g['initial_lr']*run['sched']((epoch+b/steps)/epochs)
         crop = Crop(len(x), x.shape[-2:], dls.pad, derived_seed(run['seed'], epoch, b), dls.flip)
-        loss = run['objective'](model, x.to(device), y.to(device), i, crop)
-        opt.zero_grad(); loss.backward(); opt.step()
+        if twin: twin.pull()
+        with torch.autocast(device.type, run['amp'], enabled=run['amp'] is not None):
+            loss = run['objective'](net, x.to(device, memory_format=run['layout']), y.to(device), i, crop)
+        opt.zero_grad(); loss.backward()
+        if twin: twin.push()
+        opt.step()
         total += loss.detach()*len(x); n += len(x)
         for c in run['callbacks']: c.after_step(model, opt, (epoch+(b+1)/steps)/epochs)
     total = float(total/n)
@@ -109,9 +114,11 @@ def _epoch(run, dls, epoch, epochs, bar):
     return total
 
 def _validate(run, dls, attack):
-    return verdicts(run['model'], dls.valid).float().mean().item(), attack and verdicts(run['model'], dls.valid, attack).float().mean().item()
+    "Clean and robust accuracy, always in full precision"
+    if run['twin']: run['twin'].pull()
+    return verdicts(run['net'], dls.valid).float().mean().item(), attack and verdicts(run['net'], dls.valid, attack).float().mean().item()
 
-# %% ../nbs/12_train.ipynb #37fc0ba9
+# %% ../nbs/12_train.ipynb #f3676a26
 def fit(
     model:nn.Module,       # What requires gradient is trained
     dls,                   # `DataLoaders`
@@ -127,14 +134,21 @@ def fit(
     seed:int=0,            # Of crops and noise
     settings:dict=None,    # More that a checkpoint must agree with before it is continued
     progress:bool=True,    # Show bars and a line an epoch
+    lean:bool=True,        # Train through a plain `Twin` where all maps are score masks: the same numbers in less time
+    amp=None,              # Type of training passes under autocast, such as torch.bfloat16; validation stays in float32
+    channels_last:bool=False,  # Memory layout of pictures and of the twin's weights
 )->History:
     "Train `model`, leave it in eval mode with the weights of the epoch of best robust (without `attack`: clean) validation accuracy"
     params = [p for p in model.parameters() if p.requires_grad]
     if not params: raise ValueError("nothing in this model asks for a gradient; a sparsified model has its scores, a dense one needs requires_grad_()")
     if epochs < 1 or every < 1: raise ValueError(f"epochs and every must be at least 1; got {epochs} and {every}")
     x,y,_ = next(iter(dls.valid))
-    run = dict(model=model, opt=opt(params), sched=sched, objective=objective, callbacks=list(callbacks), seed=seed, device=params[0].device, history=History(), best=None)
-    with torch.no_grad(): run['outputs'] = model.eval()(x.to(run['device'])).shape[1]
+    if amp is torch.bfloat16 and params[0].device.type=='cuda' and not torch.cuda.is_bf16_supported(): raise ValueError("this GPU has no bfloat16; use amp=None (float32)")
+    twin = Twin.of(model) if lean else None
+    net,layout = twin.net if twin else model,torch.channels_last if channels_last else torch.preserve_format
+    if channels_last: net.to(memory_format=layout)
+    run = dict(model=model, net=net, twin=twin, opt=opt(params), sched=sched, objective=objective, callbacks=list(callbacks), seed=seed, device=params[0].device, history=History(), best=None, amp=amp, layout=layout)
+    with torch.no_grad(): run['outputs'] = net.eval()(x.to(run['device'])).shape[1]
     check_batch(x, y, run['outputs'])
     for g in run['opt'].param_groups: g.setdefault('initial_lr', g['lr'])
     run['settings'],out = _settings(run, dls, epochs, every, settings),out and Path(out)
@@ -145,7 +159,9 @@ def fit(
         for name,part in _parts(run).items():
             if name not in ('model','opt') and name in saved['parts']: part.load_state_dict(saved['parts'][name])
         run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
-    _run(run, dls, epochs, out, attack, every, progress)
+    wide = net.register_forward_hook(lambda m, x, z: z.float())       # losses see float32 logits, whatever the passes use
+    try: _run(run, dls, epochs, out, attack, every, progress)
+    finally: wide.remove()
     if run['best']: model.load_state_dict(run['best'])
     model.eval()
     return run['history']

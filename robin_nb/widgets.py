@@ -100,9 +100,9 @@ def budget_explorer(sizes, keeps=(.001,.002,.005,.01,.02,.05,.1,.2,.5), ps=(0,.1
     "An `Explorer` of the budgets of layers of `sizes`, over `keeps` and `ps`"
     return Explorer(partial(draw_budget, sizes), dict(keep=ipywidgets.SelectionSlider(options=list(keeps), value=.01, description='keep'), p=ipywidgets.SelectionSlider(options=list(ps), value=1, description='p')), ('p', ps))
 
-# %% ../nbs/30_widgets.ipynb #0534cbce
+# %% ../nbs/30_widgets.ipynb #52184050
 #| code-fold: true
-#| code-summary: "The code: draw_attack and attack_explorer"
+#| code-summary: "The code: a plane and a row of views"
 def _plane(model, x, y, path, eps):
     "Axes along the last point of `path` (points,features) and across, the loss over them, and whether they leave the ball"
     u = path[-1]/path[-1].norm().clamp_min(1e-9); v = path[0]-(path[0]@u)*u; v = v/v.norm().clamp_min(1e-9)
@@ -129,6 +129,9 @@ def _attack_row(axes, model, x, y, names, eps, steps, alpha):
     e.set(xticks=[], yticks=[], aspect='equal', title=f'loss {losses[0,0]:.1f} to {losses.max():.1f}')
     return names[before.argmax()],names[after.argmax()],bool(after.argmax()==y[0])
 
+# %% ../nbs/30_widgets.ipynb #d1343879
+#| code-fold: true
+#| code-summary: "The code: draw_attack and attack_explorer"
 def draw_attack(models:dict, x, y, names, eps:float, steps:int, alpha:float):
     "PGD within Linf `eps` on one image `x` (1,c,h,w) of class `y` (1,), a row for each of `models` by name: x+d, d amplified, probabilities of the classes `names`, and the path over the loss"
     fig = plt.figure(figsize=(8.6,2.6*len(models)))
@@ -146,9 +149,9 @@ def attack_explorer(models:dict, x, y, names, sizes=(0,.02,.05,.1,.15)):
     controls = {name: ipywidgets.SelectionSlider(options=o, value=v if v in o else o[0], description=name, continuous_update=False) for name,(o,v) in choices.items()}
     return Explorer(lambda **values: draw_attack(models, x, y, names, **values), controls, ('eps', sizes))
 
-# %% ../nbs/30_widgets.ipynb #c014d0bd
+# %% ../nbs/30_widgets.ipynb #7da4937d
 #| code-fold: true
-#| code-summary: "The code: moons, toy_net, draw_toy and toy_explorer"
+#| code-summary: "The code: moons and toy_net"
 def moons(n:int=60, seed:int=0):
     "Two interleaved half circles in the unit square: points (n,2) and classes (n,), `n` of them"
     g = torch.Generator().manual_seed(seed); y = torch.arange(n)%2
@@ -169,6 +172,9 @@ def toy_net(
     fit(model, dls, 250, at(partial(pgd, ball=Linf(eps), steps=5)) if eps else clean, opt=sgd(.1, norm_lr=.1), every=250, seed=seed, progress=False)
     return model
 
+# %% ../nbs/30_widgets.ipynb #26fa4dd2
+#| code-fold: true
+#| code-summary: "The code: draw_toy and toy_explorer"
 def draw_toy(
     model,
     x,          # Points (n,2) in the unit square
