@@ -3,6 +3,7 @@
 # make docs        the whole site, into build/site/html
 # make browser-test  the site crawled, and every page run in JupyterLab, in a real browser
 # make pages       run the pages whose code changed, and save their outputs
+# make bench       how long a step takes, against a dense one and against the naive way (about 10 minutes)
 # make lab         work through the pages in JupyterLab
 # make curve       the README's figure: robust accuracy against bytes
 # make readme      README.md from nbs/index.ipynb
@@ -12,7 +13,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo curve test docs browser-test pages lab readme clean-check
+.PHONY: demo curve test docs browser-test pages bench lab readme clean-check
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
@@ -20,10 +21,10 @@ $(VENV)/demo: $(BIN)/python settings.ini setup.py constraints.txt
 	$(INSTALL) .
 	touch $@
 $(VENV)/dev: $(BIN)/python settings.ini setup.py constraints.txt
-	$(INSTALL) '.[nbs,eval,dev]'
+	$(INSTALL) '.[nbs,fast,eval,dev]'
 	touch $@
 $(VENV)/docs: $(VENV)/dev
-	$(INSTALL) '.[nbs,eval,dev,docs]'
+	$(INSTALL) '.[nbs,fast,eval,dev,docs]'
 	touch $@
 # formulas are set by KaTeX while the site is built; the site carries its style and fonts
 build/site/assets/katex/katex.min.css:
@@ -45,13 +46,15 @@ docs: $(VENV)/docs build/site/assets/katex/katex.min.css
 	$(BIN)/python -m sphinx -W --keep-going -q -c tools/site -d build/site/doctrees build/site/src build/site/html
 	@echo "open build/site/html/index.html"
 $(VENV)/browser: $(VENV)/docs
-	$(INSTALL) '.[nbs,eval,dev,docs,browser]'
+	$(INSTALL) '.[nbs,fast,eval,dev,docs,browser]'
 	touch $@
 browser-test: $(VENV)/browser docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -s
 pages: $(VENV)/dev
 	$(BIN)/python tools/run_pages.py
 	$(BIN)/nbdev_clean
+bench: $(VENV)/dev
+	$(BIN)/python benchmarks/bench.py
 lab: $(VENV)/dev
 	$(BIN)/jupyter lab nbs
 readme: $(VENV)/dev

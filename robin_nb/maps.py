@@ -97,7 +97,7 @@ def sparsify(
         parametrize.register_parametrization(m, 'weight', ScoreMask(m.weight, k, a))
     return model
 
-# %% ../nbs/07_maps.ipynb #11344060
+# %% ../nbs/07_maps.ipynb #264e3c0c
 def _maps(model):
     found = {name or type(m).__name__: m.parametrizations.weight[0] for name,m in model.named_modules() if parametrize.is_parametrized(m, 'weight')}
     found = {name: m for name,m in found.items() if hasattr(m, 'scores')}
@@ -110,7 +110,7 @@ def scores(model)->list[nn.Parameter]:
 
 def masks(model)->dict[str,torch.Tensor]:
     "The mask of each layer of a sparsified `model`, as bool, by layer name"
-    return {name: topk_mask(m.scores, int(m.k)).bool() for name,m in _maps(model).items()}
+    return {name: topk_mask(m.scores, int(m.k), torch.bool) for name,m in _maps(model).items()}
 
 def mask_table(model)->Table:
     "A row for each layer of a sparsified `model`: shape, weights n, kept k, share"
@@ -134,7 +134,7 @@ def bake(model:nn.Module)->nn.Module:
     for m in _mapped(model): _plain(m, m.weight.detach().clone())
     return model.requires_grad_()
 
-# %% ../nbs/07_maps.ipynb #fe2612e3
+# %% ../nbs/07_maps.ipynb #9ba2a57c
 class Twin:
     "A plain `net` that stands in for a sparsified `model` in training: it shares norms and biases, `pull` copies the effective weights in, `push` hands their gradients to the scores"
     def __init__(self, model):
@@ -145,6 +145,7 @@ class Twin:
         self.maps = [(m.parametrizations.weight[0], m.parametrizations.weight.original) for m in theirs]
         self.counts = [int(s.k) for s,_ in self.maps]
         for m,(_,w) in zip(self.layers, self.maps): _plain(m, torch.empty_like(w))
+        self.zero = torch.zeros((), dtype=w.dtype, device=w.device)
         self.pull()
 
     @staticmethod
@@ -156,7 +157,7 @@ class Twin:
     @torch.no_grad()
     def pull(self):
         "Copy w*m of every layer into the twin"
-        for m,(s,w),k in zip(self.layers, self.maps, self.counts): torch.mul(w, topk_mask(s.scores, k), out=m.weight)
+        for m,(s,w),k in zip(self.layers, self.maps, self.counts): torch.where(topk_mask(s.scores, k, torch.bool), w, self.zero, out=m.weight)
 
     @torch.no_grad()
     def push(self):

@@ -15,24 +15,25 @@ def n_kept(n:int, keep:float)->int:
     if not 0 < keep <= 1: raise ValueError(f"keep is the share that stays, in (0,1]; got {keep}")
     return max(1, round(keep*n))
 
-# %% ../nbs/05_masks.ipynb #f4cb195c
+# %% ../nbs/05_masks.ipynb #52a8a6e5
 def _kth(a, k):
-    "The `k`-th largest entry of `a`"
-    if a.device.type=='cpu': return np.partition(a.numpy(), len(a)-k)[len(a)-k].item()
-    return a.kthvalue(len(a)-k+1).values
+    "The `k`-th largest entry of `a`, none of whose larger ones is infinite or nan (which is larger than all)"
+    if a.device.type=='cpu': top = np.partition(a.numpy(), len(a)-k)[len(a)-k:]; cut,most = top[0].item(),top.max()
+    else: cut,most = a.kthvalue(len(a)-k+1).values,a.max().item()
+    if not np.isfinite(most): raise FloatingPointError("scores must be finite; try a lower learning rate")
+    return cut
 
-def topk_mask(s:Tensor, k:int)->Tensor:
-    "Mask of the shape and dtype of `s`: one where |s| is among the `k` largest, of equal ones the later; exactly `k` ones"
+def topk_mask(s:Tensor, k:int, dtype=None)->Tensor:
+    "Mask of the shape and `dtype` of `s` (or another): one where |s| is among the `k` largest, of equal ones the later; exactly `k` ones"
     n = s.numel()
     if s.dtype not in (torch.float32, torch.float64): raise TypeError(f"scores must be float32 or float64, so that their order is kept; got {s.dtype}")
     if not 1 <= k <= n: raise ValueError(f"k must be in 1..{n}, the number of weights; got {k}")
     a = s.detach().abs().flatten()
-    if not torch.isfinite(a.max()): raise FloatingPointError("scores must be finite; try a lower learning rate")
     cut = _kth(a, k)
-    m = a > cut
-    tied = (a == cut).nonzero().flatten()
-    m[tied[len(tied)-k+int(m.sum()):]] = True
-    return m.view_as(s).to(s.dtype)
+    m = a >= cut
+    spare = int(torch.count_nonzero(m))-k
+    if spare: m[(a==cut).nonzero().flatten()[:spare]] = False         # of equal ones the first go
+    return m.view_as(s).to(dtype or s.dtype)
 
 # %% ../nbs/05_masks.ipynb #dffa469c
 class _StraightThrough(torch.autograd.Function):

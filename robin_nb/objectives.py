@@ -39,7 +39,7 @@ def fgsm_rs(ball, alpha:float=1.25, bn:str='eval'):
         return F.cross_entropy(model(x+d), y)
     return objective
 
-# %% ../nbs/11_objectives.ipynb #638a430a
+# %% ../nbs/11_objectives.ipynb #9388af6a
 class fgsm_carry:
     "Adversarial training with one step of `alpha` times eps from the perturbation of each image's last visit, for `n_images` images of `size` (c,h,w) that crops move by up to `pad`"
     def __init__(self, ball, n_images:int, size, pad:int=0, alpha:float=.5, bn:str='eval', seed:int=0):
@@ -49,11 +49,12 @@ class fgsm_carry:
         self.canvas = ball.sample(torch.empty(n_images, c, h+2*pad, w+2*pad), torch.Generator().manual_seed(seed))
 
     def __call__(self, model, x, y, i, crop=None):
-        canvas = self.canvas[i.cpu()].to(x.device)
+        self.canvas,i = self.canvas.to(x.device),i.to(x.device)            # it moves once, to where the pictures are
+        canvas = self.canvas[i]
         x = _cut(crop, x)
         start = self.ball.project(x, _cut(crop, canvas))
         d = fgsm(model, x, y, self.ball, self.alpha*self.ball.eps, start, self.bn)
-        self.canvas[i.cpu()] = (d if crop is None else crop.put(canvas, d)).to(self.canvas.device)
+        self.canvas[i] = d if crop is None else crop.put(canvas, d)
         return F.cross_entropy(model(x+d), y)
 
     def state_dict(self): return dict(canvas=self.canvas)

@@ -118,7 +118,7 @@ def _validate(run, dls, attack):
     if run['twin']: run['twin'].pull()
     return verdicts(run['net'], dls.valid).float().mean().item(), attack and verdicts(run['net'], dls.valid, attack).float().mean().item()
 
-# %% ../nbs/12_train.ipynb #f3676a26
+# %% ../nbs/12_train.ipynb #d0095520
 def fit(
     model:nn.Module,       # What requires gradient is trained
     dls,                   # `DataLoaders`
@@ -137,6 +137,7 @@ def fit(
     lean:bool=True,        # Train through a plain `Twin` where all maps are score masks: the same numbers in less time
     amp=None,              # Type of training passes under autocast, such as torch.bfloat16; validation stays in float32
     channels_last:bool=False,  # Memory layout of pictures and of the twin's weights
+    inside=None,           # Context of attacks and validation, called with the network: `additions` of page 15
 )->History:
     "Train `model`, leave it in eval mode with the weights of the epoch of best robust (without `attack`: clean) validation accuracy"
     params = [p for p in model.parameters() if p.requires_grad]
@@ -160,8 +161,11 @@ def fit(
             if name not in ('model','opt') and name in saved['parts']: part.load_state_dict(saved['parts'][name])
         run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
     wide = net.register_forward_hook(lambda m, x, z: z.float())       # losses see float32 logits, whatever the passes use
+    if inside: net.inside = inside
     try: _run(run, dls, epochs, out, attack, every, progress)
-    finally: wide.remove()
+    finally:
+        wide.remove()
+        if inside: del net.inside
     if run['best']: model.load_state_dict(run['best'])
     model.eval()
     return run['history']

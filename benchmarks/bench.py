@@ -1,0 +1,180 @@
+"""How long does one step of adversarial training take, in ratios:  python benchmarks/bench.py [--quick]
+
+Every variant of a case lives in one process and they take turns, round after round; the numbers are medians over rounds, with minimum and maximum.
+Two yardsticks: the *dense floor*, a plain dense network of the same shape, attacked without waste; and the *naive twin*, which does what the authors' code does:
+it sorts all scores in every pass, attacks in training mode, and computes all gradients in every step of the attack.
+"""
+import argparse, json, os, platform, time
+from pathlib import Path
+os.environ.setdefault('GOMP_SPINCOUNT', '5000')                        # numba's threads and PyTorch's share the cores: none should spin for long
+import torch, torch.nn as nn, torch.nn.functional as F
+from functools import partial
+from torch.nn.utils import parametrize
+from robin_nb.additions import additions
+from robin_nb.core import set_seed
+from robin_nb.maps import Twin, bake, prunable, scores, sparsify
+from robin_nb.masks import topk_mask
+from robin_nb.minimax import Linf
+from robin_nb.models import resnet
+from robin_nb.objectives import fgsm_carry
+from robin_nb.pgd import pgd
+
+BALL,STEPS = Linf(8/255),10
+
+# ---- the naive twin --------------------------------------------------------------------------------------------------------
+class Sorted(torch.autograd.Function):
+    "A mask by sorting everything, and a gradient that passes straight through"
+    @staticmethod
+    def forward(ctx, s, k):
+        m = s.clone(); order = s.flatten().sort().indices; flat = m.flatten()
+        flat[order[:-k]] = 0; flat[order[-k:]] = 1
+        return flat.view_as(s)
+    @staticmethod
+    def backward(ctx, g): return g, None
+
+class NaiveMask(nn.Module):
+    def __init__(self, s, k): super().__init__(); self.scores,self.k = nn.Parameter(s.detach().clone()),k
+    def forward(self, w): return w*Sorted.apply(self.scores.abs(), self.k)
+
+def naive(model):
+    "The same weights and scores behind maps that sort in every pass"
+    twin = bake(model).requires_grad_(False)
+    for (m,plain),s in zip(zip(prunable(model).values(), prunable(twin).values()), scores(model)):
+        plain.weight.data.copy_(m.parametrizations.weight.original)
+        parametrize.register_parametrization(plain, 'weight', NaiveMask(s, int(m.parametrizations.weight[0].k)))
+    return twin
+
+def naive_pgd(model, x, y, steps=STEPS, alpha=BALL.eps/4):
+    "PGD in training mode with all gradients in every step; the point after the last step is not judged"
+    d = BALL.project(x, BALL.sample(x, torch.Generator().manual_seed(0)))
+    worst,top = torch.zeros_like(x),torch.full((len(x),), -torch.inf)
+    for _ in range(steps):
+        d.requires_grad_()
+        l = F.cross_entropy(model(x+d), y, reduction='none')
+        model.zero_grad(); l.sum().backward()
+        g,l,d = d.grad,l.detach(),d.detach()
+        better = l > top; worst = torch.where(better.view(-1,1,1,1), d, worst); top = torch.where(better, l, top)
+        d = BALL.project(x, d + BALL.step(g, alpha))
+    return worst
+
+# ---- variants: each is a function (x, y) -> examples that makes one whole step -----------------------------------------------
+def optimizer(params): return torch.optim.SGD(params, lr=.1, momentum=.9, weight_decay=5e-4)
+
+def naive_step(model, attack):
+    twin = naive(model).train(); opt = optimizer([p for p in twin.parameters() if p.requires_grad])
+    def step(x, y):
+        d = attack(twin, x, y); opt.zero_grad(); F.cross_entropy(twin(x+d), y).backward(); opt.step()
+        return d
+    return step
+
+def lean_step(model, attack, amp=False, layout=torch.preserve_format, inside=None):
+    model = sparsified(model); twin = Twin(model); net = twin.net.to(memory_format=layout).train(); opt = optimizer(scores(model))
+    if inside: net.inside = inside
+    return plain_step(net, opt, attack, amp, layout, twin)
+
+def floor_step(model, attack, amp=False, layout=torch.preserve_format):
+    net = bake(model).to(memory_format=layout).train()
+    return plain_step(net, optimizer([p for p in net.parameters() if p.ndim>1]), attack, amp, layout)
+
+def plain_step(net, opt, attack, amp, layout, twin=None):
+    def step(x, y):
+        if twin: twin.pull()
+        x = x.to(memory_format=layout)
+        with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+            d = attack(net, x, y); loss = F.cross_entropy(net(x+d).float(), y)
+        opt.zero_grad(); loss.backward()
+        if twin: twin.push()
+        opt.step()
+        return d
+    return step
+
+def sparsified(model):
+    import copy
+    return copy.deepcopy(model)
+
+def variants(model, attack_name, bs):
+    last = torch.channels_last
+    if attack_name=='PGD-10':
+        official = partial(pgd, ball=BALL, steps=STEPS, alpha=BALL.eps/4, last=False, bn='official')       # the moves of the naive twin
+        ours = partial(pgd, ball=BALL, steps=STEPS, alpha=BALL.eps/4, last=False)                           # the same in eval mode
+        first,attacks = naive_pgd,(official, ours)
+    else:
+        carry = fgsm_carry(BALL, bs, (3,32,32))
+        def one(net, x, y): return fgsm_of(carry, net, x, y)
+        def one_naive(net, x, y):
+            d = BALL.project(x, carry.canvas[:len(x)]).requires_grad_()
+            g, = torch.autograd.grad(F.cross_entropy(net(x+d), y), d)
+            return BALL.project(x, d.detach() + BALL.step(g, BALL.eps/2))
+        first,attacks = one_naive,(one, one)
+    official,ours = attacks
+    return {
+        'naive twin': naive_step(model, first),
+        'lean, NCHW': lean_step(model, official),
+        'lean, channels_last': lean_step(model, ours, layout=last),
+        'lean, channels_last, bf16': lean_step(model, ours, amp=True, layout=last),
+        'lean, additions in the attack': lean_step(model, ours, inside=additions),
+        'dense floor, NCHW': floor_step(model, official),
+        'dense floor, channels_last': floor_step(model, ours, layout=last),
+        'dense floor, channels_last, bf16': floor_step(model, ours, amp=True, layout=last),
+    }
+
+def fgsm_of(carry, net, x, y):
+    from robin_nb.pgd import fgsm
+    return fgsm(net, x, y, BALL, BALL.eps/2, BALL.project(x, carry.canvas[:len(x)]), 'eval')
+
+def time_of(f, *args): start = time.perf_counter(); out = f(*args); return time.perf_counter()-start, out
+def spread(ts): ts = sorted(ts); return dict(median=round(ts[len(ts)//2], 4), min=round(ts[0], 4), max=round(ts[-1], 4))
+
+def case(depth, bs, attack, rounds):
+    set_seed(0)
+    model = sparsify(resnet(depth), .01, p=.1)
+    x,y = torch.rand(bs,3,32,32),torch.randint(10, (bs,))
+    steps = variants(model, attack, bs)
+    times,made = {name: [] for name in steps},{}
+    for name,step in steps.items(): made[name] = step(x, y)           # once to warm up
+    same = torch.equal(made['naive twin'], made['lean, NCHW']) if attack=='PGD-10' else None
+    for _ in range(rounds):
+        for name,step in steps.items(): times[name].append(time_of(step, x, y)[0])
+    out = {name: spread(ts) for name,ts in times.items()}
+    twin,floor = out['naive twin']['median'],out['dense floor, channels_last']['median']
+    for name,row in out.items(): row |= dict(vs_twin=round(twin/row['median'], 2), vs_floor=round(floor/row['median'], 2))
+    return dict(network=f'ResNet-{depth}', batch=bs, attack=attack, rounds=rounds, examples_equal_to_the_twin=same, variants=out)
+
+def share_of_sort(depth, bs):
+    "Which share of the naive twin's step its sorting takes"
+    set_seed(0); model = sparsify(resnet(depth), .01, p=.1); step = naive_step(model, naive_pgd)
+    x,y = torch.rand(bs,3,32,32),torch.randint(10, (bs,)); step(x, y)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as prof: step(x, y)
+    rows = {r.key: r.self_cpu_time_total for r in prof.key_averages()}
+    return round(sum(t for k,t in rows.items() if 'sort' in k)/sum(rows.values()), 3)
+
+def masks(rounds):
+    rows = []
+    def old(s, k): return Sorted.forward(None, s.abs(), k)
+    for n in 10**4, 10**5, 10**6, 10**7:
+        s,k = torch.empty(n).uniform_(-.01, .01),n//100
+        ts = [[time_of(f, s, k)[0] for f in (old, topk_mask)] for _ in range(rounds+1)][1:]
+        a,b = spread([t[0] for t in ts]),spread([t[1] for t in ts]); rows.append(dict(n=n, sort=a, partition=b, ratio=round(a['median']/b['median'], 1)))
+    model = sparsify(resnet(34), .01, p=.1); pairs = [(m.parametrizations.weight[0].scores.detach(), int(m.parametrizations.weight[0].k)) for m in prunable(model).values()]
+    ts = [[time_of(lambda: [f(s, k) for s,k in pairs])[0] for f in (old, topk_mask)] for _ in range(rounds+1)][1:]
+    a,b = spread([t[0] for t in ts]),spread([t[1] for t in ts]); rows.append(dict(n='all of ResNet-34', sort=a, partition=b, ratio=round(a['median']/b['median'], 1)))
+    return rows
+
+def cpu():
+    try: return next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
+    except (OSError, StopIteration): return platform.processor()
+
+if __name__=='__main__':
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument('--quick', action='store_true', help='ResNet-18 at batch 8 only'); ap.add_argument('--rounds', type=int, default=3)
+    ap.add_argument('--out', type=Path, default=Path(__file__).parent/'results.json')
+    a = ap.parse_args()
+    torch.set_num_threads(os.cpu_count())
+    result = dict(cpu=cpu(), threads=torch.get_num_threads(), torch=torch.__version__, python=platform.python_version(), masks=masks(a.rounds), cases=[])
+    if not a.quick: result['share_of_sort'] = {f'ResNet-34, batch {bs}': share_of_sort(34, bs) for bs in (32,)}
+    for depth,bs,attack in [(18,8,'PGD-10')] if a.quick else [(34,32,'PGD-10'), (34,8,'PGD-10'), (18,32,'PGD-10'), (18,8,'PGD-10'), (34,32,'carried FGSM'), (18,32,'carried FGSM')]:
+        c = case(depth, bs, attack, a.rounds); result['cases'].append(c)
+        print(f"\n{c['network']}, batch {bs}, {attack}; examples equal to the twin's: {c['examples_equal_to_the_twin']}")
+        for name,row in c['variants'].items(): print(f"  {name:34} {row['median']:7.2f} s   {row['vs_twin']:6.2f} x the twin   {row['vs_floor']:5.2f} x the floor", flush=True)
+    a.out.write_text(json.dumps(result, indent=1) + '\n')
+    if not a.quick: (Path(__file__).parents[1]/'nbs'/'demo'/'speed.json').write_text(a.out.read_text())             # what the page on speed reads

@@ -1,0 +1,37 @@
+"What is faster must be the same: against the naive twin of the benchmark, and in another number type."
+import sys
+from functools import partial
+import torch
+from pages import ROOT
+from robin_nb.core import set_seed
+from robin_nb.data import load_data
+from robin_nb.evaluate import robust_accuracy
+from robin_nb.maps import scores, sparsify
+from robin_nb.minimax import Linf
+from robin_nb.models import resnet, small_cnn
+from robin_nb.objectives import fgsm_carry
+from robin_nb.pgd import pgd
+from robin_nb.train import cosine, fit, sgd
+
+sys.path.insert(0, str(ROOT/'benchmarks'))
+import bench
+
+def test_lean_step_equals_the_naive_twin():
+    "Two steps: the same attacked pictures both times, so the same gradients, the same scores and the same running statistics between them"
+    set_seed(0)
+    model = sparsify(resnet(18, width=8), .05, p=.1)
+    for s in scores(model): s.data = torch.linspace(-.01, .01, s.numel())[torch.randperm(s.numel())].view_as(s) + 1e-7          # no ties
+    x,y = torch.rand(4,3,32,32),torch.randint(10, (4,))
+    official = partial(pgd, ball=bench.BALL, steps=bench.STEPS, alpha=bench.BALL.eps/4, last=False, bn='official')
+    naive,lean = bench.naive_step(model, bench.naive_pgd),bench.lean_step(model, official)
+    for _ in range(2): assert torch.equal(naive(x, y), lean(x, y))
+
+def test_bf16_trains_as_well():
+    "A network that was searched in bfloat16 is as robust, judged in float32, as one that was searched in float32"
+    dls,ball = load_data('fashion_mini', bs=64, augment=False),Linf(.1)
+    def found(**kw):
+        set_seed(0); net = sparsify(small_cnn(widths=(8,16,32), normalize=(dls.mean, dls.std)), .2, p=.5)
+        fit(net, dls, 3, fgsm_carry(ball, len(dls.train.dataset), dls.shape), opt=sgd(.5), sched=cosine(.1), every=3, progress=False, **kw)
+        return robust_accuracy(net, dls.valid, ball, steps=10, n=500).accuracy
+    plain,half = found(),found(amp=torch.bfloat16)
+    assert plain > .2 and half > plain-.08
