@@ -68,7 +68,7 @@ def _sums(x, at, ends, rows, columns):
     _kernel()(x.view(-1).numpy(), at*n, ends, y.view(len(ends), -1).numpy(), rows, 1 if wide else rows, w*n, columns*n, 1 if wide else min(8, len(ends)))
     return y
 
-# %% ../nbs/15_additions.ipynb #d3b2b2ec
+# %% ../nbs/15_additions.ipynb #b1ce435d
 def _last(x): return x.permute(1,2,3,0)                               # (n,c,h,w) as (c,h,w,n): a view, and contiguous where the batch is last in memory
 def _first(y): return y.permute(3,0,1,2)
 
@@ -79,6 +79,7 @@ def _padded(x, p, h, w):
     out[:, p:p+x.shape[1], p:p+x.shape[2]] = x
     return out
 
+# %% ../nbs/15_additions.ipynb #6e7d971b
 class _Layer:
     "The lists of one convolution, both ways, for inputs of one size"
     def __init__(self, places, scale, shape, stride, padding, h, w):

@@ -145,7 +145,7 @@ PRESETS = {f'rn{depth}-{data}{fast}': dict(_PAPER, model=f'resnet{depth}', data=
            for depth in (34,18,50) for data,eps in (('cifar10','8/255'), ('cifar100','4/255')) for fast in ('','-fast')} | {
            'imagenet100-fast': dict(_PAPER, model='resnet34', data='imagenet100', eps='2/255', objective='carry', epochs=100, warmup=.05, momentum=.875, weight_decay=2**-15)}
 
-# %% ../nbs/31_cli.ipynb #9b9c8b14
+# %% ../nbs/31_cli.ipynb #a638bde5
 @call_parse
 def robin_prune(
     preset:str='',             # Settings of a published run: rn34-cifar10, rn34-cifar10-fast, rn18-..., rn50-..., rn34-cifar100, imagenet100-fast; what you say wins
@@ -163,7 +163,7 @@ def robin_prune(
     bs:int=32,                 # Images in a batch
     lr:float=1.5,              # Learning rate (of the scores, or of dense weights)
     norm_lr:float=.2,          # Learning rate of norms, with --train_norm or --dense
-    momentum:float=.9,
+    momentum:float=.9,         # Of the steps
     weight_decay:float=5e-4,   # Of scores, or of dense weights
     warmup:float=.1,           # Share of the run in which the learning rate rises
     a:float=.01,               # Scores start uniform in (-a,a)
