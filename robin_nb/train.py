@@ -118,7 +118,25 @@ def _validate(run, dls, attack):
     if run['twin']: run['twin'].pull()
     return verdicts(run['net'], dls.valid).float().mean().item(), attack and verdicts(run['net'], dls.valid, attack).float().mean().item()
 
-# %% ../nbs/12_train.ipynb #d0095520
+# %% ../nbs/12_train.ipynb #865dd883
+def _start(model, dls, epochs, every, opt, lean, amp, channels_last, run):
+    "What a run needs to know, after a look at the model, its parameters and one batch"
+    params = [p for p in model.parameters() if p.requires_grad]
+    if not params: raise ValueError("nothing in this model asks for a gradient; a sparsified model has its scores, a dense one needs requires_grad_()")
+    if epochs < 1 or every < 1: raise ValueError(f"epochs and every must be at least 1; got {epochs} and {every}")
+    device,layout = params[0].device,torch.channels_last if channels_last else torch.preserve_format
+    if amp is torch.bfloat16 and device.type=='cuda' and not torch.cuda.is_bf16_supported(): raise ValueError("this GPU has no bfloat16; use amp=None (float32)")
+    twin = Twin.of(model) if lean else None
+    net = twin.net if twin else model
+    if channels_last: net.to(memory_format=layout)
+    run |= dict(model=model, net=net, twin=twin, opt=opt(params), device=device, amp=amp, layout=layout)
+    x,y,_ = next(iter(dls.valid))
+    with torch.no_grad(): run['outputs'] = net.eval()(x.to(device)).shape[1]
+    check_batch(x, y, run['outputs'])
+    for g in run['opt'].param_groups: g.setdefault('initial_lr', g['lr'])
+    return run
+
+# %% ../nbs/12_train.ipynb #440db000
 def fit(
     model:nn.Module,       # What requires gradient is trained
     dls,                   # `DataLoaders`
@@ -140,18 +158,7 @@ def fit(
     inside=None,           # Context of attacks and validation, called with the network: `additions` of page 15
 )->History:
     "Train `model`, leave it in eval mode with the weights of the epoch of best robust (without `attack`: clean) validation accuracy"
-    params = [p for p in model.parameters() if p.requires_grad]
-    if not params: raise ValueError("nothing in this model asks for a gradient; a sparsified model has its scores, a dense one needs requires_grad_()")
-    if epochs < 1 or every < 1: raise ValueError(f"epochs and every must be at least 1; got {epochs} and {every}")
-    x,y,_ = next(iter(dls.valid))
-    if amp is torch.bfloat16 and params[0].device.type=='cuda' and not torch.cuda.is_bf16_supported(): raise ValueError("this GPU has no bfloat16; use amp=None (float32)")
-    twin = Twin.of(model) if lean else None
-    net,layout = twin.net if twin else model,torch.channels_last if channels_last else torch.preserve_format
-    if channels_last: net.to(memory_format=layout)
-    run = dict(model=model, net=net, twin=twin, opt=opt(params), sched=sched, objective=objective, callbacks=list(callbacks), seed=seed, device=params[0].device, history=History(), best=None, amp=amp, layout=layout)
-    with torch.no_grad(): run['outputs'] = net.eval()(x.to(run['device'])).shape[1]
-    check_batch(x, y, run['outputs'])
-    for g in run['opt'].param_groups: g.setdefault('initial_lr', g['lr'])
+    run = _start(model, dls, epochs, every, opt, lean, amp, channels_last, dict(sched=sched, objective=objective, callbacks=list(callbacks), seed=seed, history=History(), best=None))
     run['settings'],out = _settings(run, dls, epochs, every, settings),out and Path(out)
     saved = _open(run, out) if out and resume and (out/'checkpoint.pt').exists() else None
     if saved: model.load_state_dict(saved['parts']['model']); run['opt'].load_state_dict(saved['parts']['opt'])
@@ -160,7 +167,7 @@ def fit(
         for name,part in _parts(run).items():
             if name not in ('model','opt') and name in saved['parts']: part.load_state_dict(saved['parts'][name])
         run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
-    wide = net.register_forward_hook(lambda m, x, z: z.float())       # losses see float32 logits, whatever the passes use
+    net,wide = run['net'],run['net'].register_forward_hook(lambda m, x, z: z.float())      # losses see float32 logits, whatever the passes use
     if inside: net.inside = inside
     try: _run(run, dls, epochs, out, attack, every, progress)
     finally:
