@@ -5,7 +5,7 @@ from pathlib import Path
 root = Path(__file__).parent.parent
 
 def cell_text(cell):
-    src = ''.join(cell['source']).strip()
+    src = re.sub(r'<!-- \w+ -->\n*', '', ''.join(cell['source'])).strip()                # marks for the site
     if cell['cell_type']=='markdown': return re.sub(r'\]\((?!http|#)([^)]+)\)', r'](nbs/\1)', src)
     hidden = re.search(r'^#\|\s*(hide|echo: false)', src, re.M)
     out = [] if hidden else [f'```python\n{src}\n```']
