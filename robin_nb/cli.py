@@ -6,8 +6,8 @@
 __all__ = ['PRESETS', 'one_line_errors', 'fraction', 'make_config', 'bytes_of', 'write_json', 'robin_prune', 'robin_evaluate',
            'robin_info', 'pages_folder', 'robin_pages']
 
-# %% ../nbs/31_cli.ipynb #0d764370
-import inspect, json, platform, shutil, subprocess, sys
+# %% ../nbs/31_cli.ipynb #935c8742
+import inspect, json, os, platform, shutil, subprocess, sys
 from contextlib import contextmanager
 from importlib.util import find_spec
 from functools import partial
@@ -17,7 +17,7 @@ import torch
 from fastcore.script import call_parse, store_true
 from safetensors import SafetensorError
 import robin_nb
-from .core import Table, default_device, replacing, set_seed
+from .core import Table, default_device, ranks, replacing, set_seed
 from .data import load_data
 from .minimax import L2, Linf
 from .budgets import mask_bytes
@@ -108,7 +108,7 @@ def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
 
-# %% ../nbs/31_cli.ipynb #4816bdeb
+# %% ../nbs/31_cli.ipynb #438d73b5
 def _with_preset(asked, defaults):
     "`asked` with what its preset says, where it says nothing else than the default"
     name = asked['preset']
@@ -116,19 +116,27 @@ def _with_preset(asked, defaults):
     if name not in PRESETS: raise ValueError(f"preset must be one of {', '.join(PRESETS)}; got {name!r}")
     return asked | {k: v for k,v in PRESETS[name].items() if asked[k]==defaults[k]}
 
+def _join():
+    "The device of this process; started by `torchrun` or `accelerate launch`, it joins the others first"
+    if int(os.environ.get('WORLD_SIZE', 1))==1: return default_device()
+    if not find_spec('accelerate'): raise ImportError("several processes need accelerate: pip install 'robin_nb[train]'; one process works without")
+    from accelerate import PartialState
+    return PartialState(cpu=not torch.cuda.is_available()).device
+
 def _prune(out, restart, no_figures, quiet, **asked):
     asked = _with_preset(asked, {k: v.default for k,v in inspect.signature(robin_prune).parameters.items()})
     o,out = SimpleNamespace(**asked),Path(out)
-    ball = _ball(o.norm, o.eps)
+    ball,device = _ball(o.norm, o.eps),_join()
     if o.minutes < 0: raise ValueError(f"minutes must be positive, or 0 for no limit; got {o.minutes}")
     set_seed(o.seed)
     dls = load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment)
     config = make_config(dls, o.model, o.widths, o.keep, o.p, o.seed, o.init, o.a, not o.no_lbn, o.dense, o.train_norm) | dict(eps=ball.eps, norm=o.norm, source=str(o.data))
-    net = build_model(config).to(default_device())
+    net = build_model(config).to(device)
     judge = None if o.objective=='clean' else partial(pgd, ball=ball, steps=o.steps)
     history = fit(net, dls, o.epochs, _objective(o.objective, ball, dls, o.steps, o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
                   [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet,
                   amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None)
+    if ranks()[0]: return                                              # one of several processes writes
     save_model(net, out/'model.safetensors', config)
     results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
     spent = sum(r['seconds'] for r in history)

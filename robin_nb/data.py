@@ -6,8 +6,8 @@
 __all__ = ['FASHION', 'KNOWN', 'Images', 'Batches', 'loader', 'split', 'DataLoaders', 'read_npz', 'import_torchvision', 'Files',
            'Subset', 'load_data', 'Crop', 'check_batch']
 
-# %% ../nbs/02_data.ipynb #88635f96
-import warnings
+# %% ../nbs/02_data.ipynb #e8669eaf
+import copy, warnings
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -230,7 +230,7 @@ def load_data(
     dls = [loader(Images(*parts[p]), bs, seed if p=='train' else None) for p in ('train','valid','test')]
     return DataLoaders(*dls, Path(name).stem, classes, mean, std, pad, flip)
 
-# %% ../nbs/02_data.ipynb #bdaf19ed
+# %% ../nbs/02_data.ipynb #1a53833f
 class Crop:
     "One random window, and mirroring if `flip`, for each of `n` images of `size` (h,w) inside a border of `pad`, as a function of `seed`"
     def __init__(self, n, size, pad=0, seed=0, flip=True):
@@ -238,6 +238,13 @@ class Crop:
         self.n,self.size,self.pad,self.seed = n,tuple(size),pad,seed
         self.top,self.left = torch.randint(0, 2*pad+1, (2,n), generator=g)
         self.flip = (torch.rand(n, generator=g) < .5) & flip
+
+    def share(self, first, every):
+        "The crop of every `every`-th image from `first` on, with the random numbers that they have in the whole batch"
+        part = copy.copy(self)
+        part.top,part.left,part.flip = [t[first::every] for t in (self.top, self.left, self.flip)]
+        part.n,part.part = len(part.top),(first, every, self.n)
+        return part
 
     def _window(self, t):
         (h,w),dev = self.size,t.device

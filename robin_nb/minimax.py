@@ -19,7 +19,12 @@ def robust_margin(w:Tensor, x:Tensor, y:Tensor, eps:float)->Tensor:
     "Margin y w.x of each row of `x` (n,features) after its worst `d`: eps times the sum of |w| is lost, whatever `x` is"
     return y*(x@w) - eps*w.abs().sum()
 
-# %% ../nbs/03_minimax.ipynb #095b15da
+# %% ../nbs/03_minimax.ipynb #c9a63d8e
+def _random(draw, shape, generator, x):
+    "Random numbers of `shape` for `x`; if the generator knows that x is a part of a batch, (first, every, whole), those that this part has in the whole"
+    first,every,whole = getattr(generator, 'part', None) or (0, 1, shape[0])
+    return draw((whole, *shape[1:]), generator=generator, dtype=x.dtype, device=None if generator is None else generator.device)[first::every].to(x.device)
+
 @dataclass(frozen=True)
 class Linf:
     "All `d` with |d| <= `eps` in every pixel; `eps` in pixels of [0,1]"
@@ -31,12 +36,12 @@ class Linf:
         return (x + d.clamp(-self.eps, self.eps)).clamp(0, 1) - x
     def sample(self, x, generator=None):
         "A uniform `d` for each image of `x`"
-        return (torch.rand(x.shape, generator=generator, dtype=x.dtype, device=None if generator is None else generator.device).to(x.device)*2-1)*self.eps
+        return (_random(torch.rand, x.shape, generator, x)*2-1)*self.eps
     def step(self, g, alpha):
         "The move of size `alpha` that climbs gradient `g` fastest: all pixels by the same amount"
         return alpha*g.sign()
 
-# %% ../nbs/03_minimax.ipynb #e61db77b
+# %% ../nbs/03_minimax.ipynb #3616ac3b
 def _length(t): return t.flatten(1).norm(dim=1).clamp_min(1e-12).view(-1, *[1]*(t.ndim-1))
 
 @dataclass(frozen=True)
@@ -50,9 +55,8 @@ class L2:
         return (x + d*(self.eps/_length(d)).clamp_max(1)).clamp(0, 1) - x
     def sample(self, x, generator=None):
         "A uniform `d` for each image of `x`"
-        dev = None if generator is None else generator.device
-        d,r = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=dev),torch.rand(len(x), generator=generator, dtype=x.dtype, device=dev)
-        return (d/_length(d)*self.eps*r.view(-1, *[1]*(x.ndim-1))**(1/x[0].numel())).to(x.device)
+        d,r = _random(torch.randn, x.shape, generator, x),_random(torch.rand, x.shape[:1], generator, x)
+        return d/_length(d)*self.eps*r.view(-1, *[1]*(x.ndim-1))**(1/x[0].numel())
     def step(self, g, alpha):
         "The move of length `alpha` that climbs gradient `g` fastest"
         return alpha*g/_length(g)

@@ -5,17 +5,21 @@
 # %% auto #0
 __all__ = ['clean', 'at', 'fgsm_rs', 'fgsm_carry']
 
-# %% ../nbs/11_objectives.ipynb #e5f3085f
+# %% ../nbs/11_objectives.ipynb #52a7872c
 import torch, torch.nn.functional as F
-from .core import derived_seed
+from .core import derived_seed, gather
 from .pgd import fgsm
 
-# %% ../nbs/11_objectives.ipynb #a7885ac7
+# %% ../nbs/11_objectives.ipynb #fba5f313
 def _cut(crop, x): return x if crop is None else crop(x)
+
+class _Part(torch.Generator):
+    "A generator that knows of which part of a batch it is asked"
 
 def _noise(crop):
     "Random numbers of an attack: a function of the batch's crop, so that an interrupted run repeats them"
-    return torch.Generator().manual_seed(derived_seed(0 if crop is None else crop.seed, 1))
+    g = _Part(); g.part = getattr(crop, 'part', None)
+    return g.manual_seed(derived_seed(0 if crop is None else crop.seed, 1))
 
 def clean(model, x, y, i=None, crop=None):
     "Cross-entropy on the batch as it is"
@@ -39,7 +43,7 @@ def fgsm_rs(ball, alpha:float=1.25, bn:str='eval'):
         return F.cross_entropy(model(x+d), y)
     return objective
 
-# %% ../nbs/11_objectives.ipynb #9388af6a
+# %% ../nbs/11_objectives.ipynb #4e830d38
 class fgsm_carry:
     "Adversarial training with one step of `alpha` times eps from the perturbation of each image's last visit, for `n_images` images of `size` (c,h,w) that crops move by up to `pad`"
     def __init__(self, ball, n_images:int, size, pad:int=0, alpha:float=.5, bn:str='eval', seed:int=0):
@@ -54,7 +58,7 @@ class fgsm_carry:
         x = _cut(crop, x)
         start = self.ball.project(x, _cut(crop, canvas))
         d = fgsm(model, x, y, self.ball, self.alpha*self.ball.eps, start, self.bn)
-        self.canvas[i] = d if crop is None else crop.put(canvas, d)
+        for j,moved in gather((i, d if crop is None else crop.put(canvas, d))): self.canvas[j.to(x.device)] = moved.to(x.device)     # also what other processes have moved
         return F.cross_entropy(model(x+d), y)
 
     def state_dict(self): return dict(canvas=self.canvas)

@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['cosine', 'sgd', 'Callback', 'StopFit', 'TimeLimit', 'History', 'fit']
 
-# %% ../nbs/12_train.ipynb #8f746d84
+# %% ../nbs/12_train.ipynb #cc10d2f5
 import math, time
 from functools import partial
 from pathlib import Path
 import torch, torch.nn as nn
 from fastprogress import master_bar, progress_bar
-from .core import Table, derived_seed, replacing
+from .core import Table, derived_seed, gather, ranks, replacing
 from .data import Crop, check_batch
 from .maps import Twin
 from .pgd import verdicts
@@ -91,39 +91,63 @@ def _settings(run, dls, epochs, every, extra):
     return dict(epochs=epochs, every=every, amp=str(run['amp']), seed=run['seed'], images=len(dls.train.dataset), bs=dls.train.sampler.bs, pad=dls.pad, flip=dls.flip,
                 objective=objective, optimizer=type(run['opt']).__name__, groups=str(groups), trained=str(shapes)) | (extra or {})
 
-# %% ../nbs/12_train.ipynb #a46a383f
+# %% ../nbs/12_train.ipynb #101627b0
 def _epoch(run, dls, epoch, epochs, bar):
     model,net,twin,opt,device = run['model'],run['net'],run['twin'],run['opt'],run['device']
     model.train(); net.train(); dls.train.sampler.set_epoch(epoch)
-    steps,total,n = len(dls.train) - (len(dls.train.dataset)%dls.train.sampler.bs==1),0.,0
+    (rank,world),whole = ranks(),len(dls.train.dataset)
+    steps,total,n = len(dls.train) - (0 < whole%dls.train.sampler.bs < 2*world),0.,0
     for b,(x,y,i) in enumerate(bar):
-        if len(x) < 2: continue
+        if len(x) < 2*world: continue
         if epoch==0: check_batch(x, y, run['outputs'])
         for g in opt.param_groups: g['lr'] = g['initial_lr']*run['sched']((epoch+b/steps)/epochs)
         crop = Crop(len(x), x.shape[-2:], dls.pad, derived_seed(run['seed'], epoch, b), dls.flip)
+        size = len(x)
+        if world>1: crop,x,y,i = crop.share(rank, world),x[rank::world],y[rank::world],i[rank::world]
         if twin: twin.pull()
         with torch.autocast(device.type, run['amp'], enabled=run['amp'] is not None):
             loss = run['objective'](net, x.to(device, memory_format=run['layout']), y.to(device), i, crop)
         opt.zero_grad(); loss.backward()
         if twin: twin.push()
+        if world>1: _meet(opt, len(x)/size)
         opt.step()
         total += loss.detach()*len(x); n += len(x)
         for c in run['callbacks']: c.after_step(model, opt, (epoch+(b+1)/steps)/epochs)
-    total = float(total/n)
+    if world>1: _agree(model)
+    total,n = [sum(t) for t in zip(*gather((float(total), n)))]
+    total = total/n
     if not math.isfinite(total): raise FloatingPointError(f"the loss is {total} in epoch {epoch+1}; try a lower learning rate")
     return total
 
-def _validate(run, dls, attack):
-    "Clean and robust accuracy, always in full precision"
-    if run['twin']: run['twin'].pull()
-    return verdicts(run['net'], dls.valid).float().mean().item(), attack and verdicts(run['net'], dls.valid, attack).float().mean().item()
+def _meet(opt, share):
+    "The gradient of the whole batch, from those of its parts"
+    for p in (p for g in opt.param_groups for p in g['params']):
+        p.grad = torch.zeros_like(p) if p.grad is None else p.grad.contiguous().mul_(share)
+        torch.distributed.all_reduce(p.grad)
 
-# %% ../nbs/12_train.ipynb #865dd883
+@torch.no_grad()
+def _agree(model):
+    "Running statistics as the mean of what the processes have seen"
+    for b in (b for b in model.buffers() if b.is_floating_point()): torch.distributed.all_reduce(b); b /= ranks()[1]
+
+def _validate(run, dls, attack):
+    "Clean and robust accuracy, always in full precision; on several processes each judges every so many batches"
+    if run['twin']: run['twin'].pull()
+    rank,world = ranks()
+    def share(attack):
+        own = [b for j,b in enumerate(dls.valid) if j%world==rank] if world>1 else dls.valid
+        right = verdicts(run['net'], own, attack) if len(own) else torch.zeros(0)
+        good,n = [sum(t) for t in zip(*gather((int(right.sum()), len(right))))]
+        return good/n
+    return share(None), attack and share(attack)
+
+# %% ../nbs/12_train.ipynb #e1f48fb2
 def _start(model, dls, epochs, every, opt, lean, amp, channels_last, run):
     "What a run needs to know, after a look at the model, its parameters and one batch"
     params = [p for p in model.parameters() if p.requires_grad]
     if not params: raise ValueError("nothing in this model asks for a gradient; a sparsified model has its scores, a dense one needs requires_grad_()")
     if epochs < 1 or every < 1: raise ValueError(f"epochs and every must be at least 1; got {epochs} and {every}")
+    if 2*ranks()[1] > dls.train.sampler.bs: raise ValueError(f"{ranks()[1]} processes need two images each, and a batch has {dls.train.sampler.bs}; use fewer processes or a larger bs")
     device,layout = params[0].device,torch.channels_last if channels_last else torch.preserve_format
     if amp is torch.bfloat16 and device.type=='cuda' and not torch.cuda.is_bf16_supported(): raise ValueError("this GPU has no bfloat16; use amp=None (float32)")
     twin = Twin.of(model) if lean else None
@@ -177,9 +201,9 @@ def fit(
     model.eval()
     return run['history']
 
-# %% ../nbs/12_train.ipynb #59d74056
+# %% ../nbs/12_train.ipynb #74f89b7e
 def _run(run, dls, epochs, out, attack, every, progress):
-    history,first = run['history'],len(run['history'])
+    history,first,progress = run['history'],len(run['history']),progress and ranks()[0]==0
     heads = ['epoch','loss','clean','robust','lr','seconds']
     bar = master_bar(range(first, epochs)) if progress else range(first, epochs)
     if progress: bar.write(heads, table=True)
@@ -196,7 +220,8 @@ def _run(run, dls, epochs, out, attack, every, progress):
             for c in run['callbacks']:
                 try: c.after_epoch(run['model'], history[-1])
                 except StopFit as e: stop = e
-            if out: _save(run, out)
+            stop = next((s for s in gather(stop and StopFit(*stop.args)) if s), None)             # one stops, all stop
+            if out and ranks()[0]==0: _save(run, out)
             if progress: bar.write([str('' if history[-1][h] is None else history[-1][h]) for h in heads], table=True)
             if stop and progress: print(f'stopped after epoch {epoch+1} of {epochs}: {stop}' + (f'; the same call with out={str(out)!r} goes on' if out else ''))
             if stop: break

@@ -1,0 +1,39 @@
+"Two processes on one machine find what one finds."
+import os, subprocess, sys
+import pytest, torch
+from pages import ROOT
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+    "What the job found alone and on two processes"
+    pytest.importorskip('accelerate', reason="several processes are an extra: pip install 'robin_nb[train]'")
+    job,found = str(ROOT/'tests'/'ranks_job.py'),[]
+    for world in 1,2:
+        out = tmp_path_factory.mktemp(f'ranks{world}')
+        command = [sys.executable, job, str(out)] if world==1 else [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', job, str(out)]
+        r = subprocess.run(command, env={**os.environ, 'OMP_NUM_THREADS': '1', 'ACCELERATE_USE_CPU': 'true'}, capture_output=True, text=True)
+        assert r.returncode==0, r.stderr[-3000:]
+        found.append(torch.load(out/'found.pt'))
+    return found
+
+def test_one_gradient(runs):
+    "Without batch norm and attack the first gradient is that of one process"
+    one,two = runs
+    for a,b in zip(one['clean']['first'], two['clean']['first']): torch.testing.assert_close(b, a, atol=1e-5, rtol=1e-5)
+
+def test_masks_are_the_same_on_all_processes(runs):
+    for name in 'clean','start','pgd','carry': assert runs[1][name]['same'] and runs[1][name]['steps']==runs[0][name]['steps'] > 40
+
+def test_start_noise_does_not_depend_on_the_number_of_processes(runs): assert torch.equal(runs[0]['noise'], runs[1]['noise'])
+
+def test_what_is_carried_is_known_to_all(runs):
+    "Every image's perturbation has been moved, whichever process saw it"
+    one,two = runs[0]['canvas'],runs[1]['canvas']
+    assert one.shape==two.shape and ((one-two).abs() < 1e-5).float().mean() > .9
+
+def test_stop_and_go_on(runs):
+    one,two = runs
+    for r in runs: assert (r['stopped'],r['epochs'])==(2,3) and r['agree']
+    assert abs(one['accuracy']-two['accuracy']) < .1
+
+def test_too_many_processes(runs): assert 'use fewer processes' in runs[1]['refused'] and runs[0]['refused']==''
