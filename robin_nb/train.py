@@ -91,7 +91,7 @@ def _settings(run, dls, epochs, every, extra):
     return dict(epochs=epochs, every=every, amp=str(run['amp']), seed=run['seed'], images=len(dls.train.dataset), bs=dls.train.sampler.bs, pad=dls.pad, flip=dls.flip,
                 objective=objective, optimizer=type(run['opt']).__name__, groups=str(groups), trained=str(shapes)) | (extra or {})
 
-# %% ../nbs/12_train.ipynb #101627b0
+# %% ../nbs/12_train.ipynb #e06a5dee
 def _epoch(run, dls, epoch, epochs, bar):
     model,net,twin,opt,device = run['model'],run['net'],run['twin'],run['opt'],run['device']
     model.train(); net.train(); dls.train.sampler.set_epoch(epoch)
@@ -119,6 +119,7 @@ def _epoch(run, dls, epoch, epochs, bar):
     if not math.isfinite(total): raise FloatingPointError(f"the loss is {total} in epoch {epoch+1}; try a lower learning rate")
     return total
 
+# %% ../nbs/12_train.ipynb #607fe213
 def _meet(opt, share):
     "The gradient of the whole batch, from those of its parts"
     for p in (p for g in opt.param_groups for p in g['params']):
