@@ -27,7 +27,7 @@ def derived_seed(*numbers:int)->int:
     "A seed below 2^32 that is a function of `numbers`, such as (seed, epoch, batch); others give others"
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
-# %% ../nbs/00_core.ipynb #2309f03e
+# %% ../nbs/00_core.ipynb #5a4c3acd
 def default_device()->torch.device:
     "An accelerator if there is one, else the CPU"
     if torch.cuda.is_available(): return torch.device('cuda')
@@ -39,7 +39,7 @@ def ranks()->tuple[int,int]:
     return (d.get_rank(), d.get_world_size()) if d.is_available() and d.is_initialized() else (0,1)
 
 def gather(thing)->list:
-    "What each process has handed in, by rank; alone, a list of one"
+    "What each process has handed in as `thing`, by rank; alone, a list of one"
     all_of = [None]*ranks()[1]
     if len(all_of)==1: return [thing]
     torch.distributed.all_gather_object(all_of, thing)

@@ -21,6 +21,11 @@ def spoil(page, find, old, new):
     page.write_text(json.dumps(nb), encoding='utf-8')
     return j
 
+def test_the_book_as_it_is(copy):
+    "Nothing stops the site: all links lead somewhere, figures have words, names and parameters are explained"
+    r = stage(copy)
+    assert r.returncode==0, r.stderr
+
 def test_a_failing_cell_stops_the_site(copy):
     j = spoil(copy/'nbs'/'04_binary.ipynb', 'test_same(', 'test_same(', 'assert False, "spoilt"\ntest_same(')
     r = stage(copy)
