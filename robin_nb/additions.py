@@ -27,7 +27,7 @@ def _places(w):
     if not (np.abs(v)==scale).all(): return None
     return (*np.unravel_index(at, w.shape), (v<0).astype(np.int64)), float(scale)
 
-# %% ../nbs/15_additions.ipynb #bf1035fa
+# %% ../nbs/15_additions.ipynb #bd5bf15a
 @lru_cache
 def _kernel():
     "Compile: fill y (outputs, rows*width) with sums and differences of rows of x, `row` numbers apart, `group` rows and a share of the outputs at a time"
@@ -60,12 +60,23 @@ def _kernel():
                 for q in range(n): y[o,(r+q)*width:(r+q+1)*width] = t[q*row:q*row+width]
     return add
 
+# %% ../nbs/15_additions.ipynb #2273d655
+@contextmanager
+def _threads():
+    "numba works with as many threads as PyTorch does, and leaves PyTorch's number as it was: both may share one pool"
+    import numba
+    n = torch.get_num_threads()
+    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+    try: yield
+    finally:
+        if torch.get_num_threads() != n: torch.set_num_threads(n)
+
 def _sums(x, at, ends, rows, columns):
     "Sums of shifted planes of x (planes,h,w,n), whose places in (planes,h,w) are `at`: (outputs,rows,columns,n)"
     _,h,w,n = x.shape
     y = torch.empty(len(ends), rows, columns, n)
     wide = rows >= 8 and columns*n >= 512                            # many long rows: tasks are rows; else shares of the outputs
-    _kernel()(x.view(-1).numpy(), at*n, ends, y.view(len(ends), -1).numpy(), rows, 1 if wide else rows, w*n, columns*n, 1 if wide else min(8, len(ends)))
+    with _threads(): _kernel()(x.view(-1).numpy(), at*n, ends, y.view(len(ends), -1).numpy(), rows, 1 if wide else rows, w*n, columns*n, 1 if wide else min(8, len(ends)))
     return y
 
 # %% ../nbs/15_additions.ipynb #b1ce435d
