@@ -4,7 +4,7 @@ Every variant of a case lives in one process and they take turns, round after ro
 Two yardsticks: the *dense floor*, a plain dense network of the same shape, attacked without waste; and the *naive twin*, which does what the authors' code does:
 it sorts all scores in every pass, attacks in training mode, and computes all gradients in every step of the attack.
 """
-import argparse, json, os, platform, time
+import argparse, copy, json, os, platform, time
 from pathlib import Path
 os.environ.setdefault('GOMP_SPINCOUNT', '5000')                        # numba's threads and PyTorch's share the cores: none should spin for long
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -17,7 +17,7 @@ from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
 from robin_nb.models import resnet
 from robin_nb.objectives import fgsm_carry
-from robin_nb.pgd import pgd
+from robin_nb.pgd import fgsm, pgd
 
 BALL,STEPS = Linf(8/255),10
 
@@ -68,7 +68,7 @@ def naive_step(model, attack):
     return step
 
 def lean_step(model, attack, amp=False, layout=torch.preserve_format, inside=None):
-    model = sparsified(model); twin = Twin(model); net = twin.net.to(memory_format=layout).train(); opt = optimizer(scores(model))
+    model = copy.deepcopy(model); twin = Twin(model); net = twin.net.to(memory_format=layout).train(); opt = optimizer(scores(model))
     if inside: net.inside = inside
     return plain_step(net, opt, attack, amp, layout, twin)
 
@@ -88,25 +88,20 @@ def plain_step(net, opt, attack, amp, layout, twin=None):
         return d
     return step
 
-def sparsified(model):
-    import copy
-    return copy.deepcopy(model)
-
 def variants(model, attack_name, bs):
     last = torch.channels_last
     if attack_name=='PGD-10':
         official = partial(pgd, ball=BALL, steps=STEPS, alpha=BALL.eps/4, last=False, bn='official')       # the moves of the naive twin
         ours = partial(pgd, ball=BALL, steps=STEPS, alpha=BALL.eps/4, last=False)                           # the same in eval mode
-        first,attacks = naive_pgd,(official, ours)
+        first = naive_pgd
     else:
         carry = fgsm_carry(BALL, bs, (3,32,32))
-        def one(net, x, y): return fgsm_of(carry, net, x, y)
+        def one(net, x, y): return fgsm(net, x, y, BALL, BALL.eps/2, BALL.project(x, carry.canvas[:len(x)]))
         def one_naive(net, x, y):
             d = BALL.project(x, carry.canvas[:len(x)]).requires_grad_()
             g, = torch.autograd.grad(F.cross_entropy(net(x+d), y), d)
             return BALL.project(x, d.detach() + BALL.step(g, BALL.eps/2))
-        first,attacks = one_naive,(one, one)
-    official,ours = attacks
+        first,official,ours = one_naive,one,one
     return {
         'naive twin': naive_step(model, first),
         'lean, NCHW': lean_step(model, official),
@@ -117,10 +112,6 @@ def variants(model, attack_name, bs):
         'dense floor, channels_last': floor_step(model, ours, layout=last),
         'dense floor, channels_last, bf16': floor_step(model, ours, amp=True, layout=last),
     }
-
-def fgsm_of(carry, net, x, y):
-    from robin_nb.pgd import fgsm
-    return fgsm(net, x, y, BALL, BALL.eps/2, BALL.project(x, carry.canvas[:len(x)]), 'eval')
 
 def time_of(f, *args): start = time.perf_counter(); out = f(*args); return time.perf_counter()-start, out
 def spread(ts): ts = sorted(ts); return dict(median=round(ts[len(ts)//2], 4), min=round(ts[0], 4), max=round(ts[-1], 4))

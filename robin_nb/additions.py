@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from functools import lru_cache
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 
-# %% ../nbs/15_additions.ipynb #4687e7ca
-def _lists(out, inside, where, minus, n_out):
+# %% ../nbs/15_additions.ipynb #96a501e2
+def _lists(out, where, minus, n_out):
     "Sort places `where` (in the flattened input) by their output `out`, those to be added first: places, and (start, middle, end) of each output"
     order = np.argsort(2*out+minus, kind='stable')
     ends = np.cumsum(np.bincount(2*out+minus, minlength=2*n_out)).reshape(n_out, 2)
-    return inside[order],where[order],np.column_stack([np.r_[0, ends[:-1,1]], ends])
+    return where[order],np.column_stack([np.r_[0, ends[:-1,1]], ends])
 
 def _places(w):
     "Where the ±c of `w` (o,c,K,K) are: arrays of o, c, row, column, whether negative; and c. None if there are other values"
@@ -90,21 +90,21 @@ def _padded(x, p, h, w):
     out[:, p:p+x.shape[1], p:p+x.shape[2]] = x
     return out
 
-# %% ../nbs/15_additions.ipynb #6e7d971b
+# %% ../nbs/15_additions.ipynb #99a2011d
 class _Layer:
     "The lists of one convolution, both ways, for inputs of one size"
     def __init__(self, places, scale, shape, stride, padding, h, w):
         (o,c,i,j,minus),(O,C,K,_),s,p = places,shape,stride,padding
-        self.scale,self.s,self.p,self.K,self.C = scale,s,p,K,C
+        self.scale,self.s,self.p,self.C = scale,s,p,C
         H,W = h+2*p,w+2*p                                            # padded
         self.size,self.out,self.phase = (h,w),((H-K)//s+1,(W-K)//s+1),(-(-H//s),-(-W//s))
         a,b = self.phase
         plane = ((i%s)*s+j%s)*C+c                                    # forwards: channel c of the phase of (i,j)
-        _,self.at,self.ends = _lists(o, o, (plane*a + i//s)*b + j//s, minus, O)
+        self.at,self.ends = _lists(o, (plane*a + i//s)*b + j//s, minus, O)
         q = K-1-p if s==1 else (K-1)//s                              # backwards: outputs, padded by q
         self.q,self.back = q,(h+K-1,w+K-1) if s==1 else (max(a, self.out[0]+q)+q, max(b, self.out[1]+q)+q)
         up,left = (K-1-i,K-1-j) if s==1 else (q-i//s,q-j//s)
-        _,self.tat,self.tends = _lists(c if s==1 else plane, o, (o*self.back[0] + up)*self.back[1] + left, minus, C if s==1 else s*s*C)
+        self.tat,self.tends = _lists(c if s==1 else plane, (o*self.back[0] + up)*self.back[1] + left, minus, C if s==1 else s*s*C)
 
     def forward(self, x):
         x = _padded(_last(x), self.p, self.s*self.phase[0], self.s*self.phase[1])

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/10_pgd.ipynb #bfe2d0c5
+# %% ../nbs/10_pgd.ipynb #ed006e57
 @contextmanager
 def frozen(model, bn:str='eval'):
     "Inside, `model` can be differentiated by its input only; batch norms use running statistics ('eval'), the batch's ('batch'), or train as in the authors' code ('official'). Restored after"
@@ -27,7 +27,7 @@ def frozen(model, bn:str='eval'):
         for m in maps: m.frozen = True
         if bn=='batch':
             for m in norms: m.training,m.track_running_stats = True,False
-        with getattr(model, 'inside', nullcontext)(*[model]*hasattr(model, 'inside')): yield model
+        with getattr(model, 'inside', nullcontext)(model): yield model
     finally:
         for m,t in zip(modules, training): m.training = t
         for p,w in zip(params, wanted): p.requires_grad_(w)

@@ -161,7 +161,7 @@ def _start(model, dls, epochs, every, opt, lean, amp, channels_last, run):
     for g in run['opt'].param_groups: g.setdefault('initial_lr', g['lr'])
     return run
 
-# %% ../nbs/12_train.ipynb #440db000
+# %% ../nbs/12_train.ipynb #124297b3
 def fit(
     model:nn.Module,       # What requires gradient is trained
     dls,                   # `DataLoaders`
@@ -192,7 +192,7 @@ def fit(
         for name,part in _parts(run).items():
             if name not in ('model','opt') and name in saved['parts']: part.load_state_dict(saved['parts'][name])
         run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
-    net,wide = run['net'],run['net'].register_forward_hook(lambda m, x, z: z.float())      # losses see float32 logits, whatever the passes use
+    net,wide = run['net'],run['net'].register_forward_hook(lambda m, x, z: z.float() if run['amp'] else z)      # losses see float32 logits, whatever the passes use
     if inside: net.inside = inside
     try: _run(run, dls, epochs, out, attack, every, progress)
     finally:
