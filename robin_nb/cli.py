@@ -6,9 +6,10 @@
 __all__ = ['PRESETS', 'one_line_errors', 'fraction', 'make_config', 'bytes_of', 'write_json', 'robin_prune', 'robin_evaluate',
            'robin_info', 'pages_folder', 'robin_pages']
 
-# %% ../nbs/31_cli.ipynb #935c8742
+# %% ../nbs/31_cli.ipynb #4829b502
 import inspect, json, os, platform, shutil, subprocess, sys
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,12 @@ from .objectives import at, clean, fgsm_carry, fgsm_rs
 from .train import TimeLimit, cosine, fit, sgd
 from .evaluate import accuracy, autoattack, check_attack, eps_curve, robust_accuracy
 from .additions import additions
+
+# %% ../nbs/31_cli.ipynb #2c7c0142
+if __name__=='__main__' and '__file__' in globals():
+    cli,name = import_module('robin_nb.cli'),sys.argv.pop(1) if len(sys.argv) > 1 else ''
+    if not hasattr(cli, f'robin_{name}'): sys.exit(f"robin_nb.cli: say prune, evaluate, info or pages, then what that takes; got {name!r}")
+    sys.exit(getattr(cli, f'robin_{name}')())
 
 # %% ../nbs/31_cli.ipynb #6dd638ff
 @contextmanager
@@ -81,7 +88,7 @@ def bytes_of(model)->int:
     except ValueError: return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim>1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/31_cli.ipynb #c06327fb
+# %% ../nbs/31_cli.ipynb #eedf676d
 def _objective(name, ball, dls, steps, seed):
     if name=='clean': return clean
     if name=='pgd': return at(partial(pgd, ball=ball, steps=steps))
@@ -92,7 +99,7 @@ def _objective(name, ball, dls, steps, seed):
 def _figures(model, history, dls, ball, out):
     from matplotlib import pyplot as plt
     from robin_nb.viz import STYLE, show_attacks, show_history, show_masks
-    x,y,_ = next(iter(dls.test)); x,y = x[:8],y[:8]
+    x,y,_ = next(iter(dls.test)); x,y = x[:8].cpu(),y[:8].cpu()
     device = next(model.parameters()).device
     d = pgd(model, x.to(device), y.to(device), ball, steps=20).cpu()
     with torch.no_grad(): before,after = [model(t.to(device)).argmax(1).cpu() for t in (x, x+d)]
@@ -108,7 +115,7 @@ def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
 
-# %% ../nbs/31_cli.ipynb #438d73b5
+# %% ../nbs/31_cli.ipynb #3a13ed61
 def _with_preset(asked, defaults):
     "`asked` with what its preset says, where it says nothing else than the default"
     name = asked['preset']
@@ -129,13 +136,13 @@ def _prune(out, restart, no_figures, quiet, **asked):
     ball,device = _ball(o.norm, o.eps),_join()
     if o.minutes < 0: raise ValueError(f"minutes must be positive, or 0 for no limit; got {o.minutes}")
     set_seed(o.seed)
-    dls = load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment)
+    dls = load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment).to(device)
     config = make_config(dls, o.model, o.widths, o.keep, o.p, o.seed, o.init, o.a, not o.no_lbn, o.dense, o.train_norm) | dict(eps=ball.eps, norm=o.norm, source=str(o.data))
     net = build_model(config).to(device)
     judge = None if o.objective=='clean' else partial(pgd, ball=ball, steps=o.steps)
     history = fit(net, dls, o.epochs, _objective(o.objective, ball, dls, o.steps, o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
                   [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet,
-                  amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None)
+                  amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None, compile=o.compile)
     if ranks()[0]: return                                              # one of several processes writes
     save_model(net, out/'model.safetensors', config)
     results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
@@ -153,7 +160,7 @@ PRESETS = {f'rn{depth}-{data}{fast}': dict(_PAPER, model=f'resnet{depth}', data=
            for depth in (34,18,50) for data,eps in (('cifar10','8/255'), ('cifar100','4/255')) for fast in ('','-fast')} | {
            'imagenet100-fast': dict(_PAPER, model='resnet34', data='imagenet100', eps='2/255', objective='carry', epochs=100, warmup=.05, momentum=.875, weight_decay=2**-15)}
 
-# %% ../nbs/31_cli.ipynb #a638bde5
+# %% ../nbs/31_cli.ipynb #5e77bcc8
 @call_parse
 def robin_prune(
     preset:str='',             # Settings of a published run: rn34-cifar10, rn34-cifar10-fast, rn18-..., rn50-..., rn34-cifar100, imagenet100-fast; what you say wins
@@ -187,6 +194,7 @@ def robin_prune(
     bf16:store_true=False,     # Training passes in bfloat16; everything is judged in float32
     channels_last:store_true=False,  # The memory layout that most processors like best
     additions:store_true=False,  # Attacks by addition, on a CPU with numba
+    compile:str='',            # Mode of torch.compile, such as default or reduce-overhead (CUDA graphs); for GPUs
     no_figures:store_true=False,  # Write no figures
     quiet:store_true=False,    # Print nothing
     restart:store_true=False): # Do not go on from a checkpoint in `out`

@@ -54,7 +54,7 @@ def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return order[k:].sort().values, order[:k].sort().values
 
-# %% ../nbs/02_data.ipynb #58066266
+# %% ../nbs/02_data.ipynb #4ecd1f71
 @dataclass
 class DataLoaders:
     "Loaders of raw batches (x, y, i) and what a model must know of the data"
@@ -67,6 +67,11 @@ class DataLoaders:
     std: tuple = (1.,)        # Likewise
     pad: int = 0              # Zero padding of a random crop
     flip: bool = False        # Whether a mirrored picture is still a picture of its class
+    def to(self, device):
+        "Move pictures that are in memory to `device`, as bytes, once: no batch waits for its way there"
+        for ds in (self.train.dataset, self.valid.dataset, self.test.dataset):
+            if isinstance(ds, Images): ds.x,ds.y = ds.x.to(device),ds.y.to(device)
+        return self
     @property
     def n_classes(self): return len(self.classes)
     @property

@@ -15,13 +15,24 @@ def n_kept(n:int, keep:float)->int:
     if not 0 < keep <= 1: raise ValueError(f"keep is the share that stays, in (0,1]; got {keep}")
     return max(1, round(keep*n))
 
-# %% ../nbs/05_masks.ipynb #52a8a6e5
+# %% ../nbs/05_masks.ipynb #cdfdf15e
+def _high(a, k):
+    "Entries of `a`, at least `k`, among which its `k` largest are (nan is larger than all); few, where `k` is"
+    few = a[::61]
+    expected = k*len(few)/len(a); r = int(expected + 4*expected**.5 + 8)                # more than that of the sample are seldom among the k
+    if len(a) < 50_000 or r > len(few)//4: return a
+    high = a[np.flatnonzero(~(a < np.partition(few, len(few)-r)[len(few)-r]))]
+    return high if len(high) >= k else a
+
 def _kth(a, k):
-    "The `k`-th largest entry of `a`, none of whose larger ones is infinite or nan (which is larger than all)"
-    if a.device.type=='cpu': top = np.partition(a.numpy(), len(a)-k)[len(a)-k:]; cut,most = top[0].item(),top.max()
-    else: cut,most = a.kthvalue(len(a)-k+1).values,a.max().item()
+    "The `k`-th largest entry of `a`, all from there up finite, and how many more than `k` are at least as large"
+    if a.device.type=='cpu':
+        high = _high(a.numpy(), k); high = np.partition(high, len(high)-k)
+        rest,top = high[:len(high)-k],high[len(high)-k:]
+        cut,most,spare = top[0].item(),top.max(),np.count_nonzero(rest==top[0])
+    else: cut,most = a.kthvalue(len(a)-k+1).values,a.max().item(); spare = int(torch.count_nonzero(a >= cut))-k
     if not np.isfinite(most): raise FloatingPointError("scores must be finite; try a lower learning rate")
-    return cut
+    return cut, spare
 
 def topk_mask(s:Tensor, k:int, dtype=None)->Tensor:
     "Mask of the shape and `dtype` of `s` (or another): one where |s| is among the `k` largest, of equal ones the later; exactly `k` ones"
@@ -29,9 +40,8 @@ def topk_mask(s:Tensor, k:int, dtype=None)->Tensor:
     if s.dtype not in (torch.float32, torch.float64): raise TypeError(f"scores must be float32 or float64, so that their order is kept; got {s.dtype}")
     if not 1 <= k <= n: raise ValueError(f"k must be in 1..{n}, the number of weights; got {k}")
     a = s.detach().abs().flatten()
-    cut = _kth(a, k)
+    cut,spare = _kth(a, k)
     m = a >= cut
-    spare = int(torch.count_nonzero(m))-k
     if spare: m[(a==cut).nonzero().flatten()[:spare]] = False         # of equal ones the first go
     return m.view_as(s).to(dtype or s.dtype)
 

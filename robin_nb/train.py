@@ -161,7 +161,7 @@ def _start(model, dls, epochs, every, opt, lean, amp, channels_last, run):
     for g in run['opt'].param_groups: g.setdefault('initial_lr', g['lr'])
     return run
 
-# %% ../nbs/12_train.ipynb #124297b3
+# %% ../nbs/12_train.ipynb #925524b9
 def fit(
     model:nn.Module,       # What requires gradient is trained
     dls,                   # `DataLoaders`
@@ -181,11 +181,13 @@ def fit(
     amp=None,              # Type of training passes under autocast, such as torch.bfloat16; validation stays in float32
     channels_last:bool=False,  # Memory layout of pictures and of the twin's weights
     inside=None,           # Context of attacks and validation, called with the network: `additions` of page 15
+    compile:str='',        # Mode of `torch.compile` for the network that is trained, such as 'default' or 'reduce-overhead' (CUDA graphs)
 )->History:
     "Train `model`, leave it in eval mode with the weights of the epoch of best robust (without `attack`: clean) validation accuracy"
     run = _start(model, dls, epochs, every, opt, lean, amp, channels_last, dict(sched=sched, objective=objective, callbacks=list(callbacks), seed=seed, history=History(), best=None))
     run['settings'],out = _settings(run, dls, epochs, every, settings),out and Path(out)
-    saved = _open(run, out) if out and resume and (out/'checkpoint.pt').exists() else None
+    there = out and resume and ranks()[0]==0 and (out/'checkpoint.pt').exists()
+    saved = gather(_open(run, out) if there else None)[0]            # the process that wrote it reads it, for all
     if saved: model.load_state_dict(saved['parts']['model']); run['opt'].load_state_dict(saved['parts']['opt'])
     for c in run['callbacks']: c.begin(model, run['opt'])
     if saved:
@@ -194,9 +196,10 @@ def fit(
         run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
     net,wide = run['net'],run['net'].register_forward_hook(lambda m, x, z: z.float() if run['amp'] else z)      # losses see float32 logits, whatever the passes use
     if inside: net.inside = inside
+    if compile: net.compile(mode=compile)
     try: _run(run, dls, epochs, out, attack, every, progress)
     finally:
-        wide.remove()
+        wide.remove(); net._compiled_call_impl = None                # no longer compiled
         if inside: del net.inside
     if run['best']: model.load_state_dict(run['best'])
     model.eval()

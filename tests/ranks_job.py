@@ -1,7 +1,8 @@
 "What `test_ranks.py` runs, alone and on two processes:  ranks_job.py FOLDER"
-import sys
+import sys, time
 from pathlib import Path
 import torch, torch.nn as nn
+import robin_nb.train
 from accelerate import PartialState
 from functools import partial
 from robin_nb.core import gather, ranks, set_seed
@@ -29,6 +30,10 @@ class StopAt(Callback):
     def __init__(self, epoch): self.epoch = epoch
     def after_epoch(self, model, record):
         if record['epoch']==self.epoch and rank==0: raise StopFit('as one process says')
+
+save = robin_nb.train._save
+def slowly(*args): time.sleep(.5); save(*args)                         # others must not read the file before it is there
+robin_nb.train._save = slowly
 
 def plain(): set_seed(0); return sparsify(nn.Sequential(nn.Conv2d(1,8,3,2), nn.ReLU(), nn.Flatten(), nn.Linear(8*169,10)), .2)
 dls,ball = load_data('fashion_mini', bs=101),Linf(.1)

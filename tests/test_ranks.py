@@ -36,4 +36,15 @@ def test_stop_and_go_on(runs):
     for r in runs: assert (r['stopped'],r['epochs'])==(2,3) and r['agree']
     assert abs(one['accuracy']-two['accuracy']) < .1
 
+def test_the_command(tmp_path):
+    "`torchrun -m robin_nb.cli prune ...`: one report; and a word to whoever forgets the command"
+    pytest.importorskip('accelerate')
+    out = tmp_path/'run'
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', '-m', 'robin_nb.cli', 'prune', '--data', 'stripes', '--widths', '4,8,16',
+               '--keep', '.3', '--epochs', '1', '--bs', '100', '--eps', '0.05', '--quiet', '--no_figures', '--out', str(out)]
+    r = subprocess.run(command, env={**os.environ, 'OMP_NUM_THREADS': '1', 'ACCELERATE_USE_CPU': 'true'}, capture_output=True, text=True)
+    assert r.returncode==0 and (out/'report.json').exists() and (out/'model.safetensors').exists(), r.stderr[-3000:]
+    r = subprocess.run([sys.executable, '-m', 'robin_nb.cli', 'prone'], capture_output=True, text=True)
+    assert r.returncode and r.stderr.strip()=="robin_nb.cli: say prune, evaluate, info or pages, then what that takes; got 'prone'"
+
 def test_too_many_processes(runs): assert 'use fewer processes' in runs[1]['refused'] and runs[0]['refused']==''

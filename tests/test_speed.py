@@ -1,7 +1,7 @@
 "What is faster must be the same: against the naive twin of the benchmark, and in another number type."
-import sys
+import shutil, sys
 from functools import partial
-import torch
+import pytest, torch
 from pages import ROOT
 from robin_nb.core import set_seed
 from robin_nb.data import load_data
@@ -35,3 +35,15 @@ def test_bf16_trains_as_well():
         return robust_accuracy(net, dls.valid, ball, steps=10, n=500).accuracy
     plain,half = found(),found(amp=torch.bfloat16)
     assert plain > .2 and half > plain-.08
+
+def test_compiled_is_the_same():
+    "One epoch through `torch.compile` gives nearly the scores of one without, and leaves a network that is not compiled"
+    if not shutil.which('g++'): pytest.skip('torch.compile needs a C++ compiler')
+    dls = load_data('stripes', bs=500)
+    def found(**kw):
+        set_seed(0); net = sparsify(small_cnn(n_out=2, widths=(4,8,8)), .3, p=.5)
+        fit(net, dls, 1, fgsm_carry(Linf(.05), len(dls.train.dataset), dls.shape), opt=sgd(.01), progress=False, **kw)
+        return net
+    plain,compiled = found(),found(compile='default')
+    for a,b in zip(scores(plain), scores(compiled)): torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
+    assert compiled._compiled_call_impl is None and (scores(plain)[0]-scores(sparsify(small_cnn(n_out=2, widths=(4,8,8)), .3))[0]).abs().max() > 1e-3
