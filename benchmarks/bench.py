@@ -114,7 +114,7 @@ def variants(model, attack_name, bs):
     }
 
 def time_of(f, *args): start = time.perf_counter(); out = f(*args); return time.perf_counter()-start, out
-def spread(ts): ts = sorted(ts); return dict(median=round(ts[len(ts)//2], 4), min=round(ts[0], 4), max=round(ts[-1], 4))
+def spread(ts): ts = sorted(ts); return {k: float(f'{t:.4g}') for k,t in dict(median=ts[len(ts)//2], min=ts[0], max=ts[-1]).items()}
 
 def case(depth, bs, attack, rounds):
     set_seed(0)
