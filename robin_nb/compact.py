@@ -6,8 +6,8 @@
 __all__ = ['KEEPS', 'ADDS', 'MAGIC', 'PARTS', 'ConvWithConstant', 'drop_dead', 'fold_norms', 'size_table', 'save_packed',
            'load_packed', 'packed_table', 'to_onnx', 'to_program']
 
-# %% ../nbs/16_compact.ipynb #70e53776
-import copy, hashlib, importlib.util, json, math, operator, struct
+# %% ../nbs/16_compact.ipynb #c8fee677
+import copy, hashlib, importlib.util, json, math, operator, struct, warnings
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, torch, torch.fx, torch.nn as nn, torch.nn.functional as F
@@ -423,15 +423,17 @@ def packed_table(file)->Table:
     rows = [dict(part=name, bytes=len(parts[name]), of_the_limit=f"{(len(parts['channels'])+len(parts['positions']))/limit:.4f}" if name=='positions' else None) for name in PARTS]
     return Table([*rows, dict(part='frame', bytes=Path(file).stat().st_size-sum(map(len, parts.values()))), dict(part='all', bytes=Path(file).stat().st_size), dict(part=f'limit: {sum(k for _,k in kept):,} of {sum(n for n,_ in kept):,}, log2 C(n,k)', bytes=round(limit))])
 
-# %% ../nbs/16_compact.ipynb #638809f9
+# %% ../nbs/16_compact.ipynb #4a45ece6
 def to_onnx(model:nn.Module, file, size):
     "Write `model` in eval mode, its norms folded, as ONNX for batches of any number of pictures of `size` (c,h,w) in [0,1]; input 'images', output 'logits'"
     for name in 'onnx','onnxscript':
         if not importlib.util.find_spec(name): raise ImportError(f"ONNX needs {name}: pip install 'robin_nb[export]'; to_program works without")
-    with replacing(file) as part:
+    with replacing(file) as part, warnings.catch_warnings():
+        warnings.simplefilter('ignore')                                # of the exporter's own future
         torch.onnx.export(fold_norms(model), (torch.zeros(2, *size),), part, dynamo=True, dynamic_shapes=[{0: torch.export.Dim('n', min=1)}], input_names=['images'], output_names=['logits'], external_data=False, verbose=False)
 
 def to_program(model:nn.Module, file, size):
     "Write `model` in eval mode, its norms folded, as a program of `torch.export` for batches of any number of pictures of `size` (c,h,w) in [0,1]"
-    program = torch.export.export(fold_norms(model), (torch.zeros(2, *size),), dynamic_shapes=[{0: torch.export.Dim('n', min=1)}])
-    with replacing(file) as part: torch.export.save(program, part)
+    with replacing(file) as part, warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.export.save(torch.export.export(fold_norms(model), (torch.zeros(2, *size),), dynamic_shapes=[{0: torch.export.Dim('n', min=1)}]), part)

@@ -13,7 +13,7 @@ def run(*args, **kw):
 def test_help_is_the_documentation():
     said = run('robin_prune', '--help').stdout
     for words in '--keep', 'Share of all weights that stays', '--eps', '8/255': assert words in said
-    for command in 'robin_evaluate','robin_info','robin_pages': assert run(command, '--help').returncode==0
+    for command in 'robin_evaluate','robin_info','robin_pack','robin_unpack','robin_export','robin_pages': assert run(command, '--help').returncode==0
 
 def test_a_run_from_end_to_end(tmp_path):
     r = run('robin_prune', *QUICK, '--epochs', 2, '--out', tmp_path/'x')
@@ -21,6 +21,8 @@ def test_a_run_from_end_to_end(tmp_path):
     report = json.loads((tmp_path/'x'/'report.json').read_text())
     assert report['versions']['torch'] and len(report['history'])==2 and report['test']['robust']['protocol'].startswith('PGD-20, 1 restart, Linf eps 0.05')
     assert run('robin_info', tmp_path/'x'/'model.safetensors').returncode==0
+    assert run('robin_pack', tmp_path/'x'/'model.safetensors', tmp_path/'x.robin').returncode==0 and 'positions' in run('robin_info', tmp_path/'x.robin').stdout
+    r = run('robin_export', tmp_path/'x.robin', tmp_path/'x.onnx'); assert r.returncode==0 and (tmp_path/'x.onnx').stat().st_size, r.stderr
     r = run('robin_evaluate', tmp_path/'x'/'model.safetensors', '--n', 100)
     assert r.returncode==0 and 'of 100 images' in r.stdout
 
@@ -76,6 +78,8 @@ assert len(load_data('fashion_mini').test.dataset)==1000
 root = pathlib.Path(robin_nb.__file__).parent
 assert (root/'assets'/'fashion_mini.LICENSE').exists() and len((root/'assets'/'imagenet100.txt').read_text().split())==100
 robin_pages('book')
+from robin_nb.zoo import list_models, load
+assert [load(r['name']) for r in list_models()]
 print(len(list(pathlib.Path('book').rglob('*.ipynb'))))
 """
     env = dict(os.environ, PYTHONPATH=str(tmp_path/'site'))
