@@ -203,7 +203,7 @@ def robin_prune(
     "Find a robust +-1 network inside a random one, and write model.safetensors, report.json and figures to `out`"
     with one_line_errors('robin_prune'): _prune(**locals())
 
-# %% ../nbs/31_cli.ipynb #0ab05b94
+# %% ../nbs/31_cli.ipynb #56464750
 def open_model(file)->tuple:
     "The model in `file`, a packed one if its name ends with .robin, and its config"
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
@@ -218,6 +218,7 @@ def robin_evaluate(
     steps:int=20, restarts:int=1,
     n:int=0,                   # The first n test images; 0: all
     seed:int=0,
+    resume:str=None,           # File of AutoAttack's state: a run that was killed goes on from it
     out:str=None,              # Write the result to this JSON file
 ):
     "Judge the model in `file` on test images, clean and under attack"
@@ -230,7 +231,7 @@ def robin_evaluate(
         first = accuracy(model, dl, n)
         print(first)
         if attack=='pgd': result = robust_accuracy(model, dl, ball, steps, restarts, seed=seed, n=n)
-        elif attack=='autoattack': result = autoattack(model, dl, ball, n, seed=seed)
+        elif attack=='autoattack': result = autoattack(model, dl, ball, n, seed=seed, resume=resume, progress=True); print(Table(result.settings['by_attack']))
         elif attack=='curve': result = eps_curve(model, dl, [e for e in (ball.eps*f for f in (0,.25,.5,1,1.5,2,3,5)) if e <= 1 or config.get('norm')=='l2'], type(ball), steps, n, restarts, seed)
         elif attack=='check': result = check_attack(model, dl, ball, n or 200, steps)
         else: raise ValueError(f"attack must be pgd, autoattack, curve or check; got {attack!r}")

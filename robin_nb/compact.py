@@ -194,18 +194,18 @@ def _decode(words, sizes, counts, largest):
     if not coder.is_empty(): raise ValueError("more than the layers need")
     return out
 
-# %% ../nbs/16_compact.ipynb #04710723
+# %% ../nbs/16_compact.ipynb #5fb3ed92
 def _squeeze(mean, var, eps, kind):
-    "Statistics of a norm as two arrays of numpy type `kind`: fp16 as mean/sigma and log2(var+eps), fp32 as they are"
+    "Statistics of a norm as two arrays of numpy type `kind`: fp16 as mean/sigma and log2(var+eps), the latter in steps of 1/1024 or more, fp32 as they are"
     mean,var = mean.double().cpu().numpy(),var.double().cpu().numpy()
-    return (mean, var) if kind=='<f4' else (mean/np.sqrt(var+eps), np.log2(var+eps))
+    return (mean, var) if kind=='<f4' else (mean/np.sqrt(var+eps), np.round(np.log2(var+eps)*1024)/1024)
 
 def _unsqueeze(a, b, eps, kind):
     a,b = a.astype(np.float64),b.astype(np.float64)
     if kind=='<f4':
         if (b < 0).any(): raise ValueError("a negative variance")
         return a, b
-    if (b < np.float64(np.float16(np.log2(eps)))).any() or (b > 120).any(): raise ValueError("a variance out of range")
+    if (b < np.float64(np.float16(np.round(np.log2(eps)*1024)/1024))).any() or (b > 120).any() or (b*1024 % 1).any(): raise ValueError("a variance out of range")
     return a*np.sqrt(np.exp2(b)), np.maximum(np.exp2(b)-eps, 0)
 
 # %% ../nbs/16_compact.ipynb #8e894979

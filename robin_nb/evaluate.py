@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = ['interval', 'Result', 'accuracy', 'robust_accuracy', 'eps_curve', 'check_attack', 'autoattack']
 
-# %% ../nbs/13_evaluate.ipynb #85aa131d
-import math
+# %% ../nbs/13_evaluate.ipynb #23f3826c
+import hashlib, importlib, importlib.util, math, time
 from dataclasses import dataclass, field
+from pathlib import Path
 import torch, torch.nn.functional as F
+from fastprogress import progress_bar
 from torch import Tensor
-from .core import Table, derived_seed
+from .core import Table, derived_seed, replacing
 from .data import check_batch
 from .minimax import Linf
 from .maps import bake
@@ -53,7 +55,7 @@ class Result:
         "For a report: plain numbers and the protocol"
         return dict(accuracy=round(self.accuracy, 4), interval=[round(v, 4) for v in self.interval], images=self.n, protocol=self.protocol, **self.settings)
 
-# %% ../nbs/13_evaluate.ipynb #4392f9ec
+# %% ../nbs/13_evaluate.ipynb #35b61ff0
 def _take(dl, n, size=100):
     "The first `n` images of `dl`, in batches of `size`"
     if n is not None and n < 1: raise ValueError(f"n must be at least 1; got {n}")
@@ -65,13 +67,22 @@ def _take(dl, n, size=100):
         if seen==n: break
     if kept and len(kept[1]): yield *kept, None
 
-def _checked(model, dl, n):
+def _checked(model, dl, n, size=100):
     "The first `n` images of `dl` in batches that `model` can be asked about, and its number of outputs"
-    batches = list(_take(dl, n))
+    batches = list(_take(dl, n, size))
     if not batches: raise ValueError("no images to evaluate on")
-    with frozen(model), torch.no_grad(): k = model(batches[0][0].to(next(model.parameters()).device)).shape[1]
-    for x,y,_ in batches: check_batch(x, y, k)
-    return batches, k
+    with frozen(model), torch.no_grad(): z = model(batches[0][0].to(next(model.parameters()).device))
+    if not z.isfinite().all(): raise ValueError("the logits of this model are not finite; there is nothing to evaluate")
+    for x,y,_ in batches: check_batch(x, y, z.shape[1])
+    return batches, z.shape[1]
+
+def _inside(model, batches, right, classes):
+    "Raise if `model` is at chance on pictures in [0,1] and not on normalised ones"
+    if right.float().mean() > 2/classes or len(right) < 50: return
+    x = torch.cat([x for x,_,_ in batches]); axes = [0,*range(2, x.ndim)]
+    mean,std = x.mean(axes, keepdim=True),x.std(axes, keepdim=True)
+    other = verdicts(model, [((x-mean)/std, y, None) for x,y,_ in batches]).float().mean()
+    if other > right.float().mean()+.3: raise ValueError(f"pictures seem to be normalised outside this model: it is right on {right.float().mean():.0%} of them, and on {other:.0%} after normalisation; put a Normalize layer in front of it")
 
 def _judge(model, dl, n, protocol, attacks=(None,), **settings):
     batches,_ = _checked(model, dl, n)
@@ -132,21 +143,77 @@ def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
     y = torch.cat([y for _,y,_ in batches])
     return _signs(acc(lambda m,x,y: fgsm(m, x, y, ball)), many, acc(guess), curve, climb(top), y.bincount().max().item()/len(y), silent, len(y), top.eps)
 
-# %% ../nbs/13_evaluate.ipynb #ca667229
-def autoattack(model, dl, ball, n:int=None, version:str='standard', seed:int=0)->Result:
-    "Of a baked copy of `model` on the (first `n`) images of `dl`, attacked by the `version` (standard or rand) of the library pyautoattack; needs at least 4 classes"
-    try: from pyautoattack import AutoAttack
-    except ImportError: raise ImportError("AutoAttack is an extra: pip install 'robin_nb[eval]'") from None
-    plain = bake(model).eval().requires_grad_(False)
-    device,(batches,classes) = next(plain.parameters()).device,_checked(plain, dl, n)
-    x,y = torch.cat([b[0] for b in batches]).to(device),torch.cat([b[1] for b in batches]).to(device)
-    if classes < 4: raise ValueError(f"AutoAttack compares four logits; this model has {classes}. Use robust_accuracy with restarts")
-    with torch.random.fork_rng():
-        judge = AutoAttack(plain, norm=type(ball).__name__, eps=ball.eps, version=version, seed=seed, device=device)
-        for a in (judge.apgd_targeted, judge.fab): a.n_target_classes = min(9, classes-1)
-        adv,_ = judge.run_standard_evaluation(x, y, batch_size=100)
+# %% ../nbs/13_evaluate.ipynb #fc7e04ee
+def _library():
+    "AutoAttack of pyautoattack or, where that is missing, of the git package autoattack; its name, and its word for the batch size"
+    for name,word in ('pyautoattack','batch_size'),('autoattack','bs'):
+        if importlib.util.find_spec(name): return importlib.import_module(name).AutoAttack, name, word
+    raise ImportError("AutoAttack is an extra: pip install 'robin_nb[eval]'")
+
+def _attacks(version, classes):
+    "What the `version` of AutoAttack runs, one after the other, on a model of so many `classes`: the loss DLR compares three logits, its targeted form four"
+    if version not in ('standard','rand'): raise ValueError(f"version must be standard, or rand for models that draw random numbers; got {version!r}")
+    if version=='rand': return ['apgd-ce','apgd-dlr'] if classes > 2 else ['apgd-ce']
+    return ['apgd-ce','apgd-t','fab-t','square'] if classes > 3 else ['apgd-ce','fab','square']
+
+def _fingerprint(net, batches, *settings):
+    "A hash of weights, images, labels and `settings`"
+    h = hashlib.sha256(repr(settings).encode())
+    for t in (*net.state_dict().values(), *[t for x,y,_ in batches for t in (x, y)]): h.update(t.detach().cpu().contiguous().numpy().tobytes())
+    return h.hexdigest()
+
+def _state(file, key):
+    "What is known from an earlier run: {(batch, attack): (right, mismatches, seconds)}"
+    if file is None or not Path(file).exists(): return {}
+    try: saved = torch.load(file, weights_only=True); known = saved['key']
+    except Exception as e: raise ValueError(f"{file} is not the state of an AutoAttack run ({type(e).__name__}); choose another file") from None
+    if known != key: raise ValueError(f"{file} is the state of a run on another model, other images or other settings; choose another file")
+    return saved['done']
+
+# %% ../nbs/13_evaluate.ipynb #6f402b1d
+def _attack_batch(library, word, net, x, y, still, ball, name, version, seed, classes):
+    "Verdicts on images `x` that were `still` right, after attack `name`; and how many the library took for broken and are not"
+    adv = x.clone()
+    if still.any():
+        with torch.random.fork_rng(), frozen(net):
+            judge = library(net, norm=type(ball).__name__, eps=ball.eps, version=version, seed=seed, device=x.device)
+            for a in (judge.apgd_targeted, judge.fab): a.n_target_classes = min(9, classes-1)
+            judge.attacks_to_run = [name]
+            found = judge.run_standard_evaluation(x[still], y[still], **{word: len(x)})
+            adv[still] = found[0] if isinstance(found, tuple) else found
     away = (adv-x).flatten(1).abs().amax() if isinstance(ball, Linf) else (adv-x).flatten(1).norm(dim=1).amax()
-    if away > ball.eps+1e-4 or adv.min() < 0 or adv.max() > 1: raise RuntimeError(f"pyautoattack left the ball: {away:.4g} for eps {ball.eps:.4g}")
-    again = [verdicts(plain, zip(t.split(100), y.split(100), y.split(100))) for t in (x, adv)]                  # verdicts are our own
-    return Result(again[0] & again[1], y.cpu(), f"AutoAttack {version} (pyautoattack), {type(ball).__name__} eps {ball.eps:.4g}, seed {seed}",
-                  settings=dict(attack=f'AutoAttack {version}', norm=type(ball).__name__, eps=ball.eps, seed=seed))
+    if away > ball.eps+1e-4 or adv.min() < 0 or adv.max() > 1: raise RuntimeError(f"{name} left the ball: {away:.4g} for eps {ball.eps:.4g}")
+    with torch.no_grad(): right = net(adv).argmax(1)==y
+    taken = (adv != x).flatten(1).any(1)
+    return still & right, int((taken & still & right).sum())
+
+def autoattack(
+    model, dl, ball,
+    n:int=None,             # The first so many images; None: all
+    version:str='standard', # Or rand, for models that draw random numbers
+    seed:int=0,
+    bs:int=100,             # Images that are attacked together
+    resume=None,            # File of the state: written after each attack on each batch, and gone on from
+    progress:bool=False,    # Show a bar, with the time that is left
+)->Result:
+    "Of a baked copy of `model` in eval mode and float32 on images of `dl`, attacked by the library pyautoattack or autoattack (extra `eval`). `settings['by_attack']` says what each attack broke. ValueError for logits that are not finite, and where pictures seem to be normalised outside the model"
+    library,package,word = _library()
+    net = bake(model).float().eval().requires_grad_(False)
+    (batches,classes),device = _checked(net, dl, n, bs),next(net.parameters()).device
+    names = _attacks(version, classes)
+    first = [verdicts(net, [b]) for b in batches]; _inside(net, batches, torch.cat(first), classes)
+    key = _fingerprint(net, batches, type(ball).__name__, ball.eps, version, seed, bs, names); done = _state(resume, key)
+    jobs = [(b, name) for b in range(len(batches)) for name in names]
+    for b,name in progress_bar(jobs) if progress else jobs:
+        if (b,name) in done: continue
+        x,y,_ = batches[b]; before = [done[b,q][0] for q in names if (b,q) in done]
+        start = time.perf_counter()
+        right,odd = _attack_batch(library, word, net, x.to(device), y.to(device), (before[-1] if before else first[b]).to(device), ball, name, version, derived_seed(seed, b) % 2**31, classes)
+        done[b,name] = right.cpu(),odd,time.perf_counter()-start
+        if resume:
+            with replacing(resume) as part: torch.save(dict(key=key, done=done), part)
+    left = [torch.cat(first)] + [torch.cat([done[b,name][0] for b in range(len(batches))]) for name in names]
+    rows = [{'attack': name, 'right before': int(a.sum()), 'broken': int((a & ~c).sum()), 'taken for broken': sum(done[b,name][1] for b in range(len(batches))), 'seconds': round(sum(done[b,name][2] for b in range(len(batches))), 1)} for name,a,c in zip(names, left, left[1:])]
+    short = '' if classes > 3 else f" ({', '.join(names)}: targeted DLR needs four classes)"
+    protocol = f"AutoAttack {version}{short} ({package}), {type(ball).__name__} eps {ball.eps:.4g}, seed {seed}, batches of {bs}"
+    return Result(left[-1], torch.cat([y for _,y,_ in batches]), protocol, settings=dict(attack=f'AutoAttack {version}', norm=type(ball).__name__, eps=ball.eps, seed=seed, bs=bs, clean=round(left[0].float().mean().item(), 4), by_attack=rows))

@@ -15,14 +15,14 @@ MUTANTS = int(os.environ.get('ROBIN_FUZZ', 3000))
 
 def example(folder, **sparse):
     "A small network whose file has every part: listed channels, stored signs, trained norms"
-    config = dict(arch='small_cnn', args=dict(widths=[8,12,12], n_out=4), sparse=dict(keep=.3, p=.5, seed=1, train_norm=True) | sparse)
+    config = dict(arch='small_cnn', args=dict(widths=[8,12,12], n_out=4, lbn=True, normalize=[[.3],[.4]]), sparse=dict(keep=.3, p=.5, seed=1, train_norm=True) | sparse)
     set_seed(0); net = build_model(config)
     for _ in range(3): net(torch.rand(16,1,12,12))
     net = bake(net)
     with torch.no_grad():
         net.bn1.bias.uniform_(-.5, .5); net.conv2.weight[1::2] = 0; net.conv3.weight[:,1::2] = 0
         if sparse.get('seed')==2: net.fc.weight.neg_()
-    file = folder/f"{sparse.get('seed', 1)}.robin"; compact.save_packed(net, file, config)
+    file = folder/f"{sparse.get('seed', 1)}.robin"; compact.save_packed(net, file, config, 'fp32' if sparse.get('seed')==3 else 'fp16')
     return file
 
 def mutant(data, rng):

@@ -5,6 +5,7 @@ on all test images, clean and by PGD-20, and by AutoAttack on the first so many.
 """
 import argparse, hashlib, inspect, json
 from pathlib import Path
+from robin_nb.additions import additions
 from robin_nb.cli import robin_prune
 from robin_nb.compact import load_packed, save_packed
 from robin_nb.data import load_data
@@ -18,14 +19,14 @@ ZOO = Path(__file__).parents[1]/'robin_nb'/'zoo'
 def command(settings):
     "The command that trained it: what differs from the defaults"
     defaults = {k: p.default for k,p in inspect.signature(robin_prune).parameters.items()}
-    said = {k: v for k,v in settings.items() if k in defaults and v != defaults[k] and k not in ('root','minutes')}
+    said = {k: v for k,v in settings.items() if k in defaults and v != defaults[k] and k not in ('root','minutes','out','quiet','no_figures','restart')}
     return ' '.join(['robin_prune', *[f'--{k}' if v is True else f'--{k} {v}' for k,v in said.items()]])
 
 def make(name, run, n, root):
     run,file = Path(run),ZOO/f'{name}.robin'; report = json.loads((run/'report.json').read_text())
     model,config = load_model(run/'model.safetensors')
     ZOO.mkdir(exist_ok=True); save_packed(model, file, config)
-    net,_ = load_packed(file); settings = report['settings']
+    net,_ = load_packed(file); settings = report['settings']; net.inside = additions                        # attacks by addition, in float32
     dls,ball = load_data(config['source'], root, bs=250),Linf(config['eps'])
     sha = hashlib.sha256(file.read_bytes()).hexdigest(); old = json.loads(file.with_suffix('.json').read_text()) if file.with_suffix('.json').exists() else {}
     card = dict(data=config['source'], network=f"{config['arch']} {config['args'].get('widths', config['args'].get('width'))}", weights=sum(int((m.weight != 0).sum()) for m in prunable(net).values()), of=sum(m.weight.numel() for m in prunable(net).values()),
@@ -33,7 +34,7 @@ def make(name, run, n, root):
                 training=f"{report['seconds']/60:.0f} minutes on one core; torch {report['versions']['torch']}", clean=accuracy(net, dls.test).as_dict(), pgd=robust_accuracy(net, dls.test, ball).as_dict(),
                 bytes=file.stat().st_size, sha256=sha, licence='Apache-2.0 (the network); Fashion-MNIST is under the MIT licence', config=config)
     if old.get('sha256')==sha and 'autoattack' in old: card['autoattack'] = old['autoattack']
-    elif n: card['autoattack'] = autoattack(net, dls.test, ball, n).as_dict()
+    elif n: card['autoattack'] = autoattack(net, dls.test, ball, n, resume=run/'autoattack.pt').as_dict()
     file.with_suffix('.json').write_text(json.dumps(card, indent=1) + '\n')
     print(name, card['bytes'], *[f"{k} {card[k]['accuracy']:.4f}" for k in ('clean','pgd','autoattack') if k in card], flush=True)
 
