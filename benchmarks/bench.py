@@ -4,13 +4,14 @@ Every variant of a case lives in one process and they take turns, round after ro
 Two yardsticks: the *dense floor*, a plain dense network of the same shape, attacked without waste; and the *naive twin*, which does what the authors' code does:
 it sorts all scores in every pass, attacks in training mode, and computes all gradients in every step of the attack.
 """
-import argparse, copy, json, os, platform, time
+import argparse, copy, importlib.util, json, os, platform, tempfile, time, warnings
 from pathlib import Path
 os.environ.setdefault('GOMP_SPINCOUNT', '5000')                        # numba's threads and PyTorch's share the cores: none should spin for long
 import torch, torch.nn as nn, torch.nn.functional as F
 from functools import partial
 from torch.nn.utils import parametrize
-from robin_nb.additions import additions
+from robin_nb.additions import Engine, additions
+from robin_nb.compact import drop_dead, fold_norms
 from robin_nb.core import set_seed
 from robin_nb.maps import Twin, bake, prunable, scores, sparsify
 from robin_nb.masks import topk_mask
@@ -152,6 +153,77 @@ def masks(rounds):
     a,b = spread([t[0] for t in ts]),spread([t[1] for t in ts]); rows.append(dict(n='all of ResNet-34', sort=a, partition=b, ratio=round(a['median']/b['median'], 1)))
     return rows
 
+# ---- inference --------------------------------------------------------------------------------------------------------------
+ALIVE = (.4, .3, .25, .2)                                              # share of the channels that live, by stage
+
+def structured(net):
+    "Move the kept weights of the baked ResNet `net` into few channels: the same of every stage along the residual stream, random ones inside the blocks; as many as before, where they fit"
+    def some(n, share): return torch.randperm(n)[:round(share*n)]
+    def fill(m, outs, ins):
+        w = m.weight.data; k,c = int((w!=0).sum()),w.abs().max()
+        part = torch.zeros(len(outs), len(ins), *w.shape[2:]); n = part.numel()
+        part.view(-1)[torch.randperm(n)[:k]] = c*(torch.randint(0, 2, (min(k, n),))*2.-1)
+        w.zero_(); w[outs[:,None], ins[None]] = part
+    old = some(net.conv1.out_channels, ALIVE[0]); fill(net.conv1, old, torch.arange(net.conv1.in_channels))
+    for share,stage in zip(ALIVE, (net.layer1, net.layer2, net.layer3, net.layer4)):
+        new = old if share==ALIVE[0] else some(stage[0].body[-2].out_channels, share)
+        for block in stage:
+            inner = some(block.body[0].out_channels, share)
+            fill(block.body[0], inner, old); fill(block.body[3], new, inner)
+            if isinstance(block.shortcut, nn.Sequential): fill(block.shortcut[0], new, old)
+            old = new
+    fill(net.fc, torch.arange(net.fc.out_features), old)
+    return net
+
+def as_trained(net, shape=(3,32,32)):
+    "Give the norms of `net` statistics of pictures"
+    net.train()
+    with torch.no_grad():
+        for _ in range(30): net(torch.rand(16, *shape))
+    return net.eval()
+
+def onnx_session(net, n):
+    "A function of x that runs `net` in ONNX Runtime, or None"
+    if not (importlib.util.find_spec('onnxruntime') and importlib.util.find_spec('onnx')): return None
+    import onnxruntime as ort
+    file = Path(tempfile.mkdtemp())/'net.onnx'
+    with warnings.catch_warnings(): warnings.simplefilter('ignore'); torch.onnx.export(net, (torch.rand(n,3,32,32),), file, dynamo=False)
+    options = ort.SessionOptions(); options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')                    # the others take turns with it
+    session = ort.InferenceSession(str(file), options, providers=['CPUExecutionProvider']); name = session.get_inputs()[0].name
+    return lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])
+
+def inference(rounds=9, depth=34):
+    "Milliseconds per picture of a pruned ResNet in eval mode, by way, and how far its logits are from the dense network's"
+    rows = []
+    for masks in 'p=.1','structured':
+        set_seed(0); net = bake(sparsify(resnet(depth), .01, p=.1))
+        net = as_trained(structured(net) if masks=='structured' else net)
+        kept = sum(int((m.weight!=0).sum()) for m in prunable(net).values())
+        built,engine = time_of(lambda: Engine(net, (3,32,32)))
+        for n in 1,64:
+            x = torch.rand(n,3,32,32); last = bake(net).eval().to(memory_format=torch.channels_last); xl = x.to(memory_format=torch.channels_last)
+            def added():
+                with additions(net): return net(x)
+            ways = {'dense, NCHW': lambda: net(x), 'dense, channels_last': lambda: last(xl), 'additions': added, 'Engine': lambda: engine(x)}
+            small = fold_norms(drop_dead(net)).to(memory_format=torch.channels_last); ways['dead channels out, PyTorch'] = lambda: small(xl)
+            if session := onnx_session(net, n):
+                ways['dense, ONNX Runtime'] = lambda: session(x); narrow = onnx_session(fold_norms(drop_dead(net)), n); ways['dead channels out, ONNX Runtime'] = lambda: narrow(x)
+            times = {way: [] for way in ways}
+            with torch.inference_mode():
+                first = {way: time_of(f) for way,f in ways.items()}
+                for f in ways.values(): f()
+                for _ in range(rounds):
+                    for way,f in ways.items():
+                        f()                                            # once to wake up, then the mean of a few
+                        times[way].append(time_of(lambda: [f() for _ in range(8 if n==1 else 1)])[0]/(8 if n==1 else 1))
+            dense = spread(times['dense, NCHW'])['median']
+            for way in ways:
+                t = {k: float(f'{1e3*s/n:.4g}') for k,s in spread(times[way]).items()}
+                rows.append(dict(network=f'ResNet-{depth}', masks=masks, kept=kept, batch=n, way=way, ms=t, times_as_fast=round(dense/spread(times[way])['median'], 2),
+                                 error=float(f"{(first[way][1]-first['dense, NCHW'][1]).abs().max():.1e}"), **(dict(built_s=round(built, 2), first_s=round(first[way][0], 2)) if way=='Engine' else {})))
+    return rows
+
 def cpu():
     try: return next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
     except (OSError, StopIteration): return platform.processor()
@@ -159,14 +231,19 @@ def cpu():
 if __name__=='__main__':
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument('--quick', action='store_true', help='ResNet-18 at batch 8 only'); ap.add_argument('--rounds', type=int, default=3)
-    ap.add_argument('--out', type=Path, default=Path(__file__).parent/'results.json')
+    ap.add_argument('--inference', action='store_true', help='time inference only, and put it into the results that are there'); ap.add_argument('--out', type=Path, default=Path(__file__).parent/'results.json')
     a = ap.parse_args()
     torch.set_num_threads(os.cpu_count())
-    result = dict(cpu=cpu(), threads=torch.get_num_threads(), torch=torch.__version__, python=platform.python_version(), masks=masks(a.rounds), cases=[])
-    if not a.quick: result['share_of_sort'] = {f'ResNet-34, batch {bs}': share_of_sort(34, bs) for bs in (8, 32)}
-    for depth,bs,attack in [(18,8,'PGD-10')] if a.quick else [(34,32,'PGD-10'), (34,8,'PGD-10'), (18,32,'PGD-10'), (18,8,'PGD-10'), (34,32,'carried FGSM'), (18,32,'carried FGSM'), (18,256,'carried FGSM')]:
-        c = case(depth, bs, attack, a.rounds); result['cases'].append(c)
-        print(f"\n{c['network']}, batch {bs}, {attack}; examples equal to the twin's: {c['examples_equal_to_the_twin']}")
-        for name,row in c['variants'].items(): print(f"  {name:34} {row['median']:7.2f} s   {row['vs_twin']:6.2f} x the twin   {row['vs_floor']:5.2f} x the floor", flush=True)
+    if a.inference: result = json.loads(a.out.read_text())
+    else:
+        result = dict(cpu=cpu(), threads=torch.get_num_threads(), torch=torch.__version__, python=platform.python_version(), masks=masks(a.rounds), cases=[])
+        if not a.quick: result['share_of_sort'] = {f'ResNet-34, batch {bs}': share_of_sort(34, bs) for bs in (8, 32)}
+        for depth,bs,attack in [(18,8,'PGD-10')] if a.quick else [(34,32,'PGD-10'), (34,8,'PGD-10'), (18,32,'PGD-10'), (18,8,'PGD-10'), (34,32,'carried FGSM'), (18,32,'carried FGSM'), (18,256,'carried FGSM')]:
+            c = case(depth, bs, attack, a.rounds); result['cases'].append(c)
+            print(f"\n{c['network']}, batch {bs}, {attack}; examples equal to the twin's: {c['examples_equal_to_the_twin']}")
+            for name,row in c['variants'].items(): print(f"  {name:34} {row['median']:7.2f} s   {row['vs_twin']:6.2f} x the twin   {row['vs_floor']:5.2f} x the floor", flush=True)
+    if not a.quick:
+        result['inference'] = inference()
+        for r in result['inference']: print(f"{r['network']}, {r['masks']:10}, batch {r['batch']:2}, {r['way']:32} {r['ms']['median']:7.3f} ms a picture   {r['times_as_fast']:6.2f} x dense   logits off by {r['error']:.0e}", flush=True)
     a.out.write_text(json.dumps(result, indent=1) + '\n')
     if not a.quick: (Path(__file__).parents[1]/'nbs'/'demo'/'speed.json').write_text(a.out.read_text())             # what the page on speed reads

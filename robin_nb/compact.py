@@ -6,7 +6,7 @@
 __all__ = ['KEEPS', 'ADDS', 'MAGIC', 'PARTS', 'ConvWithConstant', 'drop_dead', 'fold_norms', 'size_table', 'save_packed',
            'load_packed', 'packed_table', 'to_onnx', 'to_program']
 
-# %% ../nbs/16_compact.ipynb #c8fee677
+# %% ../nbs/16_compact.ipynb #8cda6b72
 import copy, hashlib, importlib.util, json, math, operator, struct, warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,16 +18,14 @@ from .binary import binary_
 from .budgets import mask_bytes
 from .maps import bake, prunable
 from .models import ARCHS, Normalize, build_model
+from .additions import _Tracer
 
 # %% ../nbs/16_compact.ipynb #23b89329
 class ConvWithConstant(nn.Conv2d):
     "A convolution that also had inputs which were constant: `ones` (out,1,k,k) is what they make of a plane of ones"
     def forward(self, x): return super().forward(x) + F.conv2d(torch.ones_like(x[:1,:1]), self.ones, None, self.stride, self.padding, self.dilation)
 
-# %% ../nbs/16_compact.ipynb #4d1e39d2
-class _Tracer(torch.fx.Tracer):
-    def is_leaf_module(self, m, name): return not [*m.children()]
-
+# %% ../nbs/16_compact.ipynb #1721ec53
 class _Flow:
     "A tensor of the traced network: the `space` of its channels, and which of them are constant (`const`), with what `value`"
     def __init__(self, space, const=None, value=None): self.space,self.const,self.value = space,const,value
