@@ -51,14 +51,14 @@ def random_mask(shape, k:int, generator=None)->Tensor:
     m[torch.randperm(n, generator=generator)[:k]] = True
     return m.view(shape)
 
-# %% ../nbs/14_structure.ipynb #02f59182
+# %% ../nbs/14_structure.ipynb #0dac4680
 def _log_choose(n, j): return torch.lgamma(n+1.)-torch.lgamma(j+1.)-torch.lgamma(n-j+1.)
 
-def hypergeometric(n:int, k:int, c:int)->Tensor:
-    "Probabilities that 0, 1 ... `c` of `c` given places are among `k` of `n` places chosen at random: float64 (c+1,)"
-    if not (0 <= k <= n and 0 <= c <= n): raise ValueError(f"k and c must be in 0..{n}; got k={k} and c={c}")
-    j = torch.arange(c+1, dtype=torch.float64)
-    n,k,c = (torch.tensor(float(v), dtype=torch.float64) for v in (n,k,c))
+def hypergeometric(n:int, k:int, given:int)->Tensor:
+    "Probabilities that 0, 1 ... `given` of `given` places are among `k` of `n` places chosen at random: float64 (given+1,)"
+    if not (0 <= k <= n and 0 <= given <= n): raise ValueError(f"k and given must be in 0..{n}; got k={k} and given={given}")
+    j = torch.arange(given+1, dtype=torch.float64)
+    n,k,c = (torch.tensor(float(v), dtype=torch.float64) for v in (n,k,given))
     p = (_log_choose(c, j) + _log_choose(n-c, (k-j).clamp(0)) - _log_choose(n, k)).exp()
     return torch.where((j <= k) & (k-j <= n-c), p, 0.)
 
