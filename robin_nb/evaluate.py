@@ -170,7 +170,7 @@ def _state(file, key):
     if known != key: raise ValueError(f"{file} is the state of a run on another model, other images or other settings; choose another file")
     return saved['done']
 
-# %% ../nbs/13_evaluate.ipynb #6f402b1d
+# %% ../nbs/13_evaluate.ipynb #3bb21aa5
 def _attack_batch(library, word, net, x, y, still, ball, name, version, seed, classes):
     "Verdicts on images `x` that were `still` right, after attack `name`; and how many the library took for broken and are not"
     adv = x.clone()
@@ -187,6 +187,15 @@ def _attack_batch(library, word, net, x, y, still, ball, name, version, seed, cl
     taken = (adv != x).flatten(1).any(1)
     return still & right, int((taken & still & right).sum())
 
+def _by_attack(right, done, names, batches):
+    "Verdicts after the last attack, and a row for each: right before, broken, taken for broken by the library alone, seconds"
+    rows = []
+    for name in names:
+        parts = [done[b,name] for b in range(batches)]; left = torch.cat([p[0] for p in parts])
+        rows.append({'attack': name, 'right before': int(right.sum()), 'broken': int((right & ~left).sum()), 'taken for broken': sum(p[1] for p in parts), 'seconds': round(sum(p[2] for p in parts), 1)}); right = left
+    return right, rows
+
+# %% ../nbs/13_evaluate.ipynb #3598fde3
 def autoattack(
     model, dl, ball,
     n:int=None,             # The first so many images; None: all
@@ -212,8 +221,7 @@ def autoattack(
         done[b,name] = right.cpu(),odd,time.perf_counter()-start
         if resume:
             with replacing(resume) as part: torch.save(dict(key=key, done=done), part)
-    left = [torch.cat(first)] + [torch.cat([done[b,name][0] for b in range(len(batches))]) for name in names]
-    rows = [{'attack': name, 'right before': int(a.sum()), 'broken': int((a & ~c).sum()), 'taken for broken': sum(done[b,name][1] for b in range(len(batches))), 'seconds': round(sum(done[b,name][2] for b in range(len(batches))), 1)} for name,a,c in zip(names, left, left[1:])]
+    right,rows = _by_attack(torch.cat(first), done, names, len(batches))
     short = '' if classes > 3 else f" ({', '.join(names)}: targeted DLR needs four classes)"
     protocol = f"AutoAttack {version}{short} ({package}), {type(ball).__name__} eps {ball.eps:.4g}, seed {seed}, batches of {bs}"
-    return Result(left[-1], torch.cat([y for _,y,_ in batches]), protocol, settings=dict(attack=f'AutoAttack {version}', norm=type(ball).__name__, eps=ball.eps, seed=seed, bs=bs, clean=round(left[0].float().mean().item(), 4), by_attack=rows))
+    return Result(right, torch.cat([y for _,y,_ in batches]), protocol, settings=dict(attack=f'AutoAttack {version}', norm=type(ball).__name__, eps=ball.eps, seed=seed, bs=bs, clean=round(torch.cat(first).float().mean().item(), 4), by_attack=rows))

@@ -161,7 +161,17 @@ def _start(model, dls, epochs, every, opt, lean, amp, channels_last, run):
     for g in run['opt'].param_groups: g.setdefault('initial_lr', g['lr'])
     return run
 
-# %% ../nbs/12_train.ipynb #925524b9
+# %% ../nbs/12_train.ipynb #bae225ab
+def _begin(run, saved):
+    "Call the callbacks' `begin`, and put everything where the checkpoint `saved` (or None) has it"
+    if saved: run['model'].load_state_dict(saved['parts']['model']); run['opt'].load_state_dict(saved['parts']['opt'])
+    for c in run['callbacks']: c.begin(run['model'], run['opt'])
+    if saved:
+        for name,part in _parts(run).items():
+            if name not in ('model','opt') and name in saved['parts']: part.load_state_dict(saved['parts'][name])
+        run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
+
+# %% ../nbs/12_train.ipynb #8f33fa10
 def fit(
     model:nn.Module,       # What requires gradient is trained
     dls,                   # `DataLoaders`
@@ -188,12 +198,7 @@ def fit(
     run['settings'],out = _settings(run, dls, epochs, every, settings),out and Path(out)
     there = out and resume and ranks()[0]==0 and (out/'checkpoint.pt').exists()
     saved = gather(_open(run, out) if there else None)[0]            # the process that wrote it reads it, for all
-    if saved: model.load_state_dict(saved['parts']['model']); run['opt'].load_state_dict(saved['parts']['opt'])
-    for c in run['callbacks']: c.begin(model, run['opt'])
-    if saved:
-        for name,part in _parts(run).items():
-            if name not in ('model','opt') and name in saved['parts']: part.load_state_dict(saved['parts'][name])
-        run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
+    _begin(run, saved)
     net,wide = run['net'],run['net'].register_forward_hook(lambda m, x, z: z.float() if run['amp'] else z)      # losses see float32 logits, whatever the passes use
     if inside: net.inside = inside
     if compile: net.compile(mode=compile)
