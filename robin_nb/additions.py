@@ -391,9 +391,9 @@ def _run():
             for j in range(y.shape[1]): y[i,j] = memory[0,to[len(to)-y.shape[1]+j]]
     return run
 
-# %% ../nbs/15_additions.ipynb #68fb4b01
+# %% ../nbs/15_additions.ipynb #8db6e9b8
 class Engine:
-    "The network `net` as it is now, in eval mode, for the CPU: called with pictures (n,*shape) in float32 it gives logits (n,classes), without gradient, one call at a time"
+    "The network `net` as it is now, in eval mode, for the CPU: called with pictures (n, *`shape`) in float32 it gives logits (n,classes), without gradient, one call at a time"
     def __init__(self, net:nn.Module, shape:tuple):
         if not importlib.util.find_spec('numba'): raise ImportError("Engine needs numba (pip install 'robin_nb[fast]'); the network itself works without: net(x)")
         self.shape = tuple(shape); self.start,self.tables,self.classes = _program(bake(net).eval(), self.shape); self.memory = self.start[None]

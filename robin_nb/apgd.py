@@ -50,9 +50,9 @@ def _ascend(model, x, y, d, ball, steps, loss, watch=None):
             d,g = pick(halved, best[0], d),pick(halved, best[1], g)
     return worst, l_worst, fooled
 
-# %% ../nbs/18_apgd.ipynb #076f801d
+# %% ../nbs/18_apgd.ipynb #e2bbc8e4
 def dlr(z:Tensor, y:Tensor, reduction:str='mean', target:Tensor=None)->Tensor:
-    "Difference-of-logits ratio of logits `z` (n,classes): above 0 where `y` is not the answer, the same for any positive multiple of `z`; with `target` (n,) the form that aims at that class"
+    "Difference-of-logits ratio of logits `z` (n,classes): above 0 where `y` is not the answer, the same for any positive multiple of `z`; with `target` (n,) the form that aims at that class. `reduction`: 'mean', or 'none' for one number a picture"
     need = 3 if target is None else 4
     if z.shape[1] < need: raise ValueError(f"this loss compares the {need} largest logits and the model has {z.shape[1]}; use loss='ce'{' or dlr' if z.shape[1]==3 else ''}")
     s,own = z.sort(1).values,z.gather(1, y[:,None])[:,0]

@@ -23,7 +23,7 @@ READING_ORDER = {
     'Explanations':     ['explanations/measure','explanations/paper','explanations/limits','explanations/speed','explanations/house','explanations/class_plan'],
     'Look up':          ['explanations/letters','00_core','01_viz','02_data'],
 }
-CONSTANTS = (str, int, float, dict, tuple)
+CONSTANTS = (str, bytes, int, float, dict, tuple)
 problems = []
 def problem(page, cell, what): problems.append(f"{page}, cell {cell}: {what}" if cell is not None else f"{page}: {what}")
 
@@ -138,6 +138,7 @@ def shown(v):
 
 def parameters(obj, name, card, link, page):
     "A table of the parameters of `obj`: type, default, and their comment in the source or their place on the card"
+    if inspect.isclass(obj) and '__init__' not in vars(obj): return []     # those of its parent
     try: sig,said = inspect.signature(obj),docments(obj)
     except (ValueError, TypeError): return []
     rows = []
