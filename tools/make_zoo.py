@@ -31,7 +31,7 @@ def make(name, run, n, root):
     sha = hashlib.sha256(file.read_bytes()).hexdigest(); old = json.loads(file.with_suffix('.json').read_text()) if file.with_suffix('.json').exists() else {}
     card = dict(data=config['source'], network=f"{config['arch']} {config['args'].get('widths', config['args'].get('width'))}", weights=sum(int((m.weight != 0).sum()) for m in prunable(net).values()), of=sum(m.weight.numel() for m in prunable(net).values()),
                 eps=ball.eps, command=command(settings), seed=settings['seed'], **{'chosen by': f"highest accuracy under PGD-{settings['steps']} on {len(dls.valid.dataset):,} images held out of the training set"}, epoch=report['best_epoch'],
-                training=f"{report['seconds']/60:.0f} minutes on one core; torch {report['versions']['torch']}", clean=accuracy(net, dls.test).as_dict(), pgd=robust_accuracy(net, dls.test, ball).as_dict(),
+                training=f"{report['seconds']/60:.0f} minutes (wall clock, one thread, other work beside it); torch {report['versions']['torch']}", clean=accuracy(net, dls.test).as_dict(), pgd=robust_accuracy(net, dls.test, ball).as_dict(),
                 bytes=file.stat().st_size, sha256=sha, licence='Apache-2.0 (the network); Fashion-MNIST is under the MIT licence', config=config)
     if old.get('sha256')==sha and 'autoattack' in old: card['autoattack'] = old['autoattack']
     elif n: card['autoattack'] = autoattack(net, dls.test, ball, n, resume=run/'autoattack.pt').as_dict()
