@@ -117,7 +117,7 @@ def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
 
-# %% ../nbs/31_cli.ipynb #3a13ed61
+# %% ../nbs/31_cli.ipynb #7e8dd017
 def _with_preset(asked, defaults):
     "`asked` with what its preset says, where it says nothing else than the default"
     name = asked['preset']
@@ -132,6 +132,12 @@ def _join():
     from accelerate import PartialState
     return PartialState(cpu=not torch.cuda.is_available()).device
 
+def _leave():
+    "Part from the other processes, if there are any; the number of this one"
+    rank,world = ranks()
+    if world > 1: torch.distributed.destroy_process_group()            # else one that exits while another works may abort
+    return rank
+
 def _prune(out, restart, no_figures, quiet, **asked):
     asked = _with_preset(asked, {k: v.default for k,v in inspect.signature(robin_prune).parameters.items()})
     o,out = SimpleNamespace(**asked),Path(out)
@@ -145,7 +151,7 @@ def _prune(out, restart, no_figures, quiet, **asked):
     history = fit(net, dls, o.epochs, _objective(o.objective, ball, dls, o.steps, o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
                   [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet,
                   amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None, compile=o.compile)
-    if ranks()[0]: return                                              # one of several processes writes
+    if _leave(): return                                                # one of several processes writes
     save_model(net, out/'model.safetensors', config)
     results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
     spent = sum(r['seconds'] for r in history)
