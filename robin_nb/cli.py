@@ -117,7 +117,7 @@ def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
 
-# %% ../nbs/31_cli.ipynb #7e8dd017
+# %% ../nbs/31_cli.ipynb #9dd72246
 def _with_preset(asked, defaults):
     "`asked` with what its preset says, where it says nothing else than the default"
     name = asked['preset']
@@ -132,6 +132,7 @@ def _join():
     from accelerate import PartialState
     return PartialState(cpu=not torch.cuda.is_available()).device
 
+# %% ../nbs/31_cli.ipynb #7110285f
 def _leave():
     "Part from the other processes, if there are any; the number of this one"
     rank,world = ranks()
