@@ -132,12 +132,10 @@ def _join():
     from accelerate import PartialState
     return PartialState(cpu=not torch.cuda.is_available()).device
 
-# %% ../nbs/31_cli.ipynb #7110285f
+# %% ../nbs/31_cli.ipynb #a55e31ba
 def _leave():
-    "Part from the other processes, if there are any; the number of this one"
-    rank,world = ranks()
-    if world > 1: torch.distributed.destroy_process_group()            # else one that exits while another works may abort
-    return rank
+    "The first of several processes goes on alone. Another ends here and at once: while it took its threads down in order, it has aborted before, and torchrun then stops them all"
+    if ranks()[0]: sys.stdout.flush(); sys.stderr.flush(); os._exit(0)
 
 def _prune(out, restart, no_figures, quiet, **asked):
     asked = _with_preset(asked, {k: v.default for k,v in inspect.signature(robin_prune).parameters.items()})
@@ -152,7 +150,7 @@ def _prune(out, restart, no_figures, quiet, **asked):
     history = fit(net, dls, o.epochs, _objective(o.objective, ball, dls, o.steps, o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
                   [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet,
                   amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None, compile=o.compile)
-    if _leave(): return                                                # one of several processes writes
+    _leave()                                                           # one of several processes writes
     save_model(net, out/'model.safetensors', config)
     results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
     spent = sum(r['seconds'] for r in history)
