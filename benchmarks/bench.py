@@ -201,14 +201,14 @@ def inference(rounds=9, depth=34):
         net = as_trained(structured(net) if masks=='structured' else net)
         kept = sum(int((m.weight!=0).sum()) for m in prunable(net).values())
         built,engine = time_of(lambda: Engine(net, (3,32,32)))
+        last,narrow = bake(net).eval().to(memory_format=torch.channels_last),fold_norms(drop_dead(net)); small = copy.deepcopy(narrow).to(memory_format=torch.channels_last)
         for n in 1,64:
-            x = torch.rand(n,3,32,32); last = bake(net).eval().to(memory_format=torch.channels_last); xl = x.to(memory_format=torch.channels_last)
+            x = torch.rand(n,3,32,32); xl = x.to(memory_format=torch.channels_last)
             def added():
                 with additions(net): return net(x)
-            ways = {'dense, NCHW': lambda: net(x), 'dense, channels_last': lambda: last(xl), 'additions': added, 'Engine': lambda: engine(x)}
-            small = fold_norms(drop_dead(net)).to(memory_format=torch.channels_last); ways['dead channels out, PyTorch'] = lambda: small(xl)
-            if session := onnx_session(net, n):
-                ways['dense, ONNX Runtime'] = lambda: session(x); narrow = onnx_session(fold_norms(drop_dead(net)), n); ways['dead channels out, ONNX Runtime'] = lambda: narrow(x)
+            ways = {'dense, NCHW': lambda: net(x), 'dense, channels_last': lambda: last(xl), 'additions': added, 'Engine': lambda: engine(x), 'dead channels out, PyTorch': lambda: small(xl)}
+            for way,model in ('dense, ONNX Runtime',net),('dead channels out, ONNX Runtime',narrow):
+                if session := onnx_session(model, n): ways[way] = lambda session=session: session(x)
             times = {way: [] for way in ways}
             with torch.inference_mode():
                 first = {way: time_of(f) for way,f in ways.items()}
