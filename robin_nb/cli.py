@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'one_line_errors', 'fraction', 'make_config', 'bytes_of', 'write_json', 'robin_prune', 'open_model',
            'robin_evaluate', 'robin_info', 'robin_pack', 'robin_unpack', 'robin_export', 'pages_folder', 'robin_pages']
 
-# %% ../nbs/31_cli.ipynb #839efe88
+# %% ../nbs/31_cli.ipynb #560f8a4a
 import inspect, json, os, platform, shutil, subprocess, sys
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 import torch
-from fastcore.script import call_parse, store_true
+from fastcore.script import Param, call_parse, store_true
 from safetensors import SafetensorError
 import robin_nb
 from .core import Table, default_device, ranks, replacing, set_seed
@@ -27,7 +27,7 @@ from .models import build_model, load_model, save_model
 from .pgd import pgd
 from .objectives import at, clean, fgsm_carry, fgsm_rs
 from .train import TimeLimit, cosine, fit, sgd
-from .evaluate import accuracy, autoattack, check_attack, eps_curve, robust_accuracy
+from .evaluate import accuracy, autoattack, check_attack, eps_curve, evaluation, robust_accuracy, verify as holds
 from .additions import additions
 from .compact import drop_dead, load_packed, packed_table, save_packed, size_table, to_onnx, to_program
 
@@ -208,14 +208,18 @@ def robin_prune(
     "Find a robust +-1 network inside a random one, and write model.safetensors, report.json and figures to `out`"
     with one_line_errors('robin_prune'): _prune(**locals())
 
-# %% ../nbs/31_cli.ipynb #56464750
+# %% ../nbs/31_cli.ipynb #676b0583
+def _report(file):
+    try: return json.loads(Path(file).read_text())
+    except (OSError, ValueError) as e: raise ValueError(f"{file} is not a report of robin_evaluate ({type(e).__name__})") from None
+
 def open_model(file)->tuple:
     "The model in `file`, a packed one if its name ends with .robin, and its config"
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
 
 @call_parse
 def robin_evaluate(
-    file:str,                  # A model file written by robin_prune or robin_pack
+    file:Param("A model file written by robin_prune or robin_pack", str, opt=False, nargs='?')=None,  # A model file written by robin_prune or robin_pack
     data:str=None,             # Default: the data it was trained on
     root:str=None,             # Where downloaded sets are kept
     attack:str='pgd',          # pgd, autoattack, curve (accuracy against eps) or check (signs of a failing attack)
@@ -224,15 +228,21 @@ def robin_evaluate(
     n:int=0,                   # The first n test images; 0: all
     seed:int=0,
     resume:str=None,           # File of AutoAttack's state: a run that was killed goes on from it
-    out:str=None,              # Write the result to this JSON file
+    out:str=None,              # Write the report to this JSON file; default: evaluation.json beside the model, after pgd and autoattack
+    verify:str=None,           # A report: judge a random tenth of its batches again, and compare
 ):
-    "Judge the model in `file` on test images, clean and under attack"
+    "Judge the model in `file` on test images, clean and under attack, and write a report with every verdict; or, with --verify, look whether such a report holds"
     with one_line_errors('robin_evaluate'):
-        model,config = open_model(file)
-        ball = _ball(config.get('norm', 'linf'), config.get('eps', .1) if eps is None else eps)
-        dl = load_data(data or config['source'], root).test
         if n < 0: raise ValueError(f"n must be positive, or 0 for all; got {n}")
-        model,n = model.to(default_device()),n or None
+        said = {} if verify is None else _report(verify)
+        if not (file := file or said.get('file')): raise ValueError("name a model file, or a report with --verify")
+        model,config = open_model(file); model = model.to(default_device())
+        source = data or said.get('data') or config['source']; dl = load_data(source, root).test
+        if verify:
+            held = holds(said, model, dl); print(held)
+            if any(r['verdict'] != 'good' for r in held): raise ValueError(f"{verify} does not hold")
+            return
+        ball,n = _ball(config.get('norm', 'linf'), config.get('eps', .1) if eps is None else eps),n or None
         first = accuracy(model, dl, n)
         print(first)
         if attack=='pgd': result = robust_accuracy(model, dl, ball, steps, restarts, seed=seed, n=n)
@@ -241,8 +251,11 @@ def robin_evaluate(
         elif attack=='check': result = check_attack(model, dl, ball, n or 200, steps)
         else: raise ValueError(f"attack must be pgd, autoattack, curve or check; got {attack!r}")
         print(result)
-        if hasattr(result, 'per_class'): result.classes = config['classes']; print(result.per_class())
-        if out: write_json(dict(file=str(file), clean=first.as_dict(), attack=result.as_dict() if hasattr(result, 'as_dict') else list(result)), out)
+        facts = dict(file=str(file), data=str(source))
+        if attack in ('pgd','autoattack'):
+            result.classes = config['classes']; print(result.per_class())
+            write_json(evaluation(model, dl, [first, result], **facts), out or Path(file).parent/'evaluation.json')
+        elif out: write_json(dict(facts, clean=first.as_dict(), attack=list(result)), out)
 
 # %% ../nbs/31_cli.ipynb #f6f64c03
 @call_parse

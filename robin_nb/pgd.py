@@ -92,14 +92,15 @@ def pgd_trace(model, x, y, ball, **kw)->tuple[Tensor,Tensor]:
     pgd(model, x, y, ball, watch=lambda d,l: seen.append((d,l)), **kw)
     return torch.stack([d for d,_ in seen]), torch.stack([l for _,l in seen])
 
-# %% ../nbs/10_pgd.ipynb #76169abc
+# %% ../nbs/10_pgd.ipynb #800b8507
 def verdicts(model, dl, attack=None)->Tensor:
-    "Whether `model` in eval mode is right on each image of loader `dl`, after `attack(model, x, y)` -> d if there is one; bool (n,), on the CPU"
+    "Whether `model` in eval mode is right on each image of loader `dl`, after `attack(model, x, y)` -> d if there is one; bool (n,), on the CPU. Logits that are not finite are wrong"
     device,out = next((p.device for p in model.parameters()), torch.device('cpu')) if isinstance(model, nn.Module) else torch.device('cpu'),[]
     with frozen(model):
         for x,y,_ in dl:
             x,y = x.to(device),y.to(device)
             if attack: x = x+attack(model, x, y)
-            with torch.no_grad(): out.append((model(x).argmax(1)==y).cpu())
+            with torch.no_grad(): z = model(x)
+            out.append(((z.argmax(1)==y) & z.isfinite().all(1)).cpu())
     if not out: raise ValueError("no images to judge")
     return torch.cat(out)

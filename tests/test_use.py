@@ -25,6 +25,10 @@ def test_a_run_from_end_to_end(tmp_path):
     r = run('robin_export', tmp_path/'x.robin', tmp_path/'x.onnx'); assert r.returncode==0 and (tmp_path/'x.onnx').stat().st_size, r.stderr
     r = run('robin_evaluate', tmp_path/'x'/'model.safetensors', '--n', 100)
     assert r.returncode==0 and 'of 100 images' in r.stdout
+    report = tmp_path/'x'/'evaluation.json'; r = run('robin_evaluate', '--verify', report)
+    assert r.returncode==0 and r.stdout.count('0 differ')==2, r.stderr
+    report.write_text(report.read_text().replace('"right": "1', '"right": "0')); r = run('robin_evaluate', '--verify', report)
+    assert r.returncode==2 and r.stderr.strip()==f'robin_evaluate: {report} does not hold'
 
 @pytest.mark.parametrize('change,words', [(['--keep','2'], 'keep is the share'), (['--eps','8'], 'write 8/255'), (['--data','nowhere'], 'no data set'), (['--widths','a,b,c'], 'whole numbers'),
                                           (['--data','blobs'], 'these models take images'), (['--minutes','-1'], 'minutes must be positive')], ids=lambda v: str(v[0]) if isinstance(v, list) else '')
