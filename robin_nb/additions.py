@@ -128,7 +128,7 @@ class _Add(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g): return ctx.layer.backward(g), None
 
-# %% ../nbs/15_additions.ipynb #32da6f53
+# %% ../nbs/15_additions.ipynb #d0b5de1c
 def _convolve(m, old, x):
     "What a convolution does inside `additions`"
     if not (x.dtype==torch.float32 and x.device.type=='cpu' and len(x)): return old(x)
@@ -137,10 +137,14 @@ def _convolve(m, old, x):
     y = _Add.apply(x, m._added[1])
     return y if m.bias is None else y + m.bias.view(1,-1,1,1)
 
+def _affine(m, kind=torch.float32):
+    "The scale and the shift (c,) that batch norm `m` is in eval mode"
+    scale = (m.running_var.to(kind)+m.eps).rsqrt() * (1 if m.weight is None else m.weight)
+    return scale, (0 if m.bias is None else m.bias)-m.running_mean*scale
+
 def _norm(m, old, x):
     if m.training or not m.track_running_stats: return old(x)
-    scale = (m.running_var+m.eps).rsqrt() * (1 if m.weight is None else m.weight)
-    shift = -m.running_mean*scale + (0 if m.bias is None else m.bias)
+    scale,shift = _affine(m)
     return torch.addcmul(shift.view(1,-1,1,1), x, scale.view(1,-1,1,1))
 
 def _suits(m, density):
@@ -223,16 +227,14 @@ class _Maps(list):
         y = self.put(_Map(n, h, w, x.row)).take(x, o, (i%s*s+j%s)*C+c, i//s*x.row+j//s, v)
         return y if bias is None else y.take(self.mask(y), np.arange(n), 0, 0, _np(bias))
 
-# %% ../nbs/15_additions.ipynb #21a4e479
+# %% ../nbs/15_additions.ipynb #3bc9fc78
 def _layer(maps, m, x):
     "What layer `m` makes of map `x`"
     if isinstance(m, (nn.Identity, nn.Dropout)): return x
     if isinstance(m, nn.Flatten) and (m.start_dim,m.end_dim)==(1,-1): x.flat = True; return x
     if isinstance(m, nn.ReLU) and not (m.inplace and x.uses>1): y = maps.own(x); y.relu = True; return y
     if isinstance(m, Normalize) and m.mean.numel()==x.c: return maps.affine(x, 1/_np(m.std).ravel(), (-_np(m.mean)/_np(m.std)).ravel())
-    if isinstance(m, _BatchNorm) and m.track_running_stats and m.num_features==x.c:
-        scale = (_np(m.running_var)+m.eps)**-.5*(1 if m.weight is None else _np(m.weight))
-        return maps.affine(x, scale, (0 if m.bias is None else _np(m.bias))-_np(m.running_mean)*scale)
+    if isinstance(m, _BatchNorm) and m.track_running_stats and m.num_features==x.c: return maps.affine(x, *map(_np, _affine(m, torch.double)))
     if isinstance(m, nn.AdaptiveAvgPool2d) and m.output_size in (1,(1,1)):
         c,i,j = np.indices((x.c,x.h,x.w)).reshape(3,-1); return maps.slide(x, x.c, c, c, i, j, 1/(x.h*x.w), (x.h,x.w))
     if isinstance(m, nn.Linear) and x.flat and m.in_features==x.c*x.h*x.w:

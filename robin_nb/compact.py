@@ -6,7 +6,7 @@
 __all__ = ['MAGIC', 'PARTS', 'ConvWithConstant', 'drop_dead', 'fold_norms', 'size_table', 'save_packed', 'load_packed',
            'packed_table', 'to_onnx', 'to_program']
 
-# %% ../nbs/16_compact.ipynb #8cda6b72
+# %% ../nbs/16_compact.ipynb #dcecb583
 import copy, hashlib, importlib.util, json, math, operator, struct, warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +18,7 @@ from .binary import binary_
 from .budgets import mask_bytes
 from .maps import bake, prunable
 from .models import ARCHS, Normalize, build_model
-from .additions import _Tracer
+from .additions import _affine, _Tracer
 
 # %% ../nbs/16_compact.ipynb #23b89329
 class ConvWithConstant(nn.Conv2d):
@@ -48,8 +48,8 @@ def _through(m, flow):
     if isinstance(m, nn.Conv2d) and any(m.padding): still &= (part==0).all(1)            # next to the border it varies
     return still, part.sum(1) + (0 if m.bias is None else m.bias.detach()), part
 
-# %% ../nbs/16_compact.ipynb #74100e75
-def _norm(m, v): return ((v-m.running_mean)*(m.running_var+m.eps).rsqrt() * (1 if m.weight is None else m.weight) + (0 if m.bias is None else m.bias)).detach()
+# %% ../nbs/16_compact.ipynb #3d1c16c6
+def _norm(m, v): scale,shift = _affine(m, torch.double); return (v*scale+shift).to(v.dtype).detach()
 
 def _follow(net):
     "The graph of plain `net`, the flow of every node, and for every layer its (node, space that it reads, space that it writes)"

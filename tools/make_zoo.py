@@ -9,7 +9,7 @@ from robin_nb.additions import additions
 from robin_nb.cli import robin_prune
 from robin_nb.compact import load_packed, save_packed
 from robin_nb.data import load_data
-from robin_nb.evaluate import accuracy, autoattack, robust_accuracy
+from robin_nb.evaluate import accuracy, autoattack, evaluation, robust_accuracy
 from robin_nb.maps import prunable
 from robin_nb.minimax import Linf
 from robin_nb.models import load_model
@@ -34,7 +34,7 @@ def make(name, run, n, root):
                 training=f"{report['seconds']/60:.0f} minutes (wall clock, one thread, other work beside it); torch {report['versions']['torch']}", clean=accuracy(net, dls.test).as_dict(), pgd=robust_accuracy(net, dls.test, ball).as_dict(),
                 bytes=file.stat().st_size, sha256=sha, licence='Apache-2.0 (the network); Fashion-MNIST is under the MIT licence', config=config)
     if old.get('sha256')==sha and 'autoattack' in old: card['autoattack'] = old['autoattack']
-    elif n: card['autoattack'] = autoattack(net, dls.test, ball, n, resume=run/'autoattack.pt').as_dict()
+    elif n: card['autoattack'] = evaluation(net, dls.test, [autoattack(net, dls.test, ball, n, resume=run/'autoattack.pt')])['results'][0]
     file.with_suffix('.json').write_text(json.dumps(card, indent=1) + '\n')
     print(name, card['bytes'], *[f"{k} {card[k]['accuracy']:.4f}" for k in ('clean','pgd','autoattack') if k in card], flush=True)
 
