@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'one_line_errors', 'fraction', 'make_config', 'bytes_of', 'write_json', 'robin_prune', 'open_model',
            'robin_evaluate', 'robin_info', 'robin_pack', 'robin_unpack', 'robin_export', 'pages_folder', 'robin_pages']
 
-# %% ../nbs/31_cli.ipynb #560f8a4a
+# %% ../nbs/31_cli.ipynb #0099f181
 import inspect, json, os, platform, shutil, subprocess, sys
 from contextlib import contextmanager
 from importlib import import_module
@@ -25,7 +25,7 @@ from .budgets import mask_bytes
 from .maps import bake, mask_table, masks
 from .models import build_model, load_model, save_model
 from .pgd import pgd
-from .objectives import at, clean, fgsm_carry, fgsm_rs
+from .objectives import at, clean, fgsm_carry, fgsm_rs, free, mart, trades
 from .train import TimeLimit, cosine, fit, sgd
 from .evaluate import accuracy, autoattack, check_attack, eps_curve, evaluation, robust_accuracy, verify as holds
 from .additions import additions
@@ -90,13 +90,15 @@ def bytes_of(model)->int:
     except ValueError: return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim>1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/31_cli.ipynb #eedf676d
+# %% ../nbs/31_cli.ipynb #e5bd0bb6
 def _objective(name, ball, dls, steps, seed):
     if name=='clean': return clean
     if name=='pgd': return at(partial(pgd, ball=ball, steps=steps))
     if name=='fgsm_rs': return fgsm_rs(ball)
     if name=='carry': return fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad, seed=seed)
-    raise ValueError(f"objective must be carry, pgd, fgsm_rs or clean; got {name!r}")
+    if name in ('trades','mart'): return dict(trades=trades, mart=mart)[name](ball, steps=steps)
+    if name=='free': return free(ball)
+    raise ValueError(f"objective must be carry, pgd, fgsm_rs, trades, mart, free or clean; got {name!r}")
 
 def _figures(model, history, dls, ball, out):
     from matplotlib import pyplot as plt
@@ -132,10 +134,10 @@ def _join():
     from accelerate import PartialState
     return PartialState(cpu=not torch.cuda.is_available()).device
 
-# %% ../nbs/31_cli.ipynb #a55e31ba
+# %% ../nbs/31_cli.ipynb #93a6a6ca
 def _leave():
-    "The first of several processes goes on alone. Another ends here and at once: while it took its threads down in order, it has aborted before, and torchrun then stops them all"
-    if ranks()[0]: sys.stdout.flush(); sys.stderr.flush(); os._exit(0)
+    "End one of several processes at once: while they took their threads down in order, one has aborted before, and torchrun then stops them all"
+    sys.stdout.flush(); sys.stderr.flush(); os._exit(0)
 
 def _prune(out, restart, no_figures, quiet, **asked):
     asked = _with_preset(asked, {k: v.default for k,v in inspect.signature(robin_prune).parameters.items()})
@@ -150,7 +152,7 @@ def _prune(out, restart, no_figures, quiet, **asked):
     history = fit(net, dls, o.epochs, _objective(o.objective, ball, dls, o.steps, o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
                   [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet,
                   amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None, compile=o.compile)
-    _leave()                                                           # one of several processes writes
+    if ranks()[0]: _leave()                                            # one of several processes writes
     save_model(net, out/'model.safetensors', config)
     results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
     spent = sum(r['seconds'] for r in history)
@@ -160,17 +162,19 @@ def _prune(out, restart, no_figures, quiet, **asked):
     if not no_figures: _figures(net, history, dls, ball, out)
     if not report['finished']: print(f"stopped after {len(history)} of {o.epochs} epochs; the same command goes on")
     if not quiet: print(*results, f"{report['bytes']:,} bytes, in {out}", sep='\n')
+    if ranks()[1] > 1: _leave()
 
-# %% ../nbs/31_cli.ipynb #c1b3a989
+# %% ../nbs/31_cli.ipynb #1d5da5fa
 _PAPER = dict(keep=.01, p=.1, a=.01, bs=256, lr=.1, warmup=0., augment=True, steps=10)
 PRESETS = {f'rn{depth}-{data}{fast}': dict(_PAPER, model=f'resnet{depth}', data=data, eps=eps, objective='carry' if fast else 'pgd', epochs=100 if fast else 400)
            for depth in (34,18,50) for data,eps in (('cifar10','8/255'), ('cifar100','4/255')) for fast in ('','-fast')} | {
+           'rn34-cifar10-trades': dict(_PAPER, model='resnet34', data='cifar10', eps='8/255', objective='trades', epochs=400),
            'imagenet100-fast': dict(_PAPER, model='resnet34', data='imagenet100', eps='2/255', objective='carry', epochs=100, warmup=.05, momentum=.875, weight_decay=2**-15)}
 
-# %% ../nbs/31_cli.ipynb #5e77bcc8
+# %% ../nbs/31_cli.ipynb #7a2d6302
 @call_parse
 def robin_prune(
-    preset:str='',             # Settings of a published run: rn34-cifar10, rn34-cifar10-fast, rn18-..., rn50-..., rn34-cifar100, imagenet100-fast; what you say wins
+    preset:str='',             # Settings of a published run: rn34-cifar10, rn34-cifar10-fast, rn34-cifar10-trades, rn18-..., rn50-..., rn34-cifar100, imagenet100-fast; what you say wins
     data:str='fashion_mini',   # A known data set, an .npz file, or a folder of class folders
     root:str=None,             # Where downloaded sets are kept
     model:str='small_cnn',     # small_cnn, resnet18, resnet34 or resnet50
@@ -179,8 +183,8 @@ def robin_prune(
     p:float=.1,                # 0: equal counts in every layer; 1: equal shares
     eps:str='0.1',             # Size of the attack in pixels of [0,1], such as 0.1 or 8/255
     norm:str='linf',           # linf or l2
-    objective:str='carry',     # carry (one remembered step), pgd, fgsm_rs or clean
-    steps:int=5,               # Steps of objective pgd and of the validation attack
+    objective:str='carry',     # carry (one remembered step), pgd, fgsm_rs, trades, mart, free (four steps with each batch) or clean
+    steps:int=5,               # Steps of objectives pgd, trades and mart, and of the validation attack
     epochs:int=20,
     bs:int=32,                 # Images in a batch
     lr:float=1.5,              # Learning rate (of the scores, or of dense weights)

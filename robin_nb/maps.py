@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['ScoreMask', 'prunable', 'sparsify', 'scores', 'masks', 'mask_table', 'bake', 'Twin']
 
-# %% ../nbs/07_maps.ipynb #c76c96a4
+# %% ../nbs/07_maps.ipynb #2802b596
 import copy
 import torch, torch.nn as nn
 from torch.nn.utils import parametrize
 from .core import Table
 from .binary import binary_
 from .masks import scores_, ste_mask, topk_mask
-from .budgets import keep_counts
+from .budgets import fixed, keep_counts
 
 # %% ../nbs/07_maps.ipynb #6c816237
 class ScoreMask(nn.Module):
@@ -66,7 +66,7 @@ def _refuse(model):
     for name,p in model.named_parameters():
         if id(p) not in own: raise ValueError(f"{name} belongs to no linear layer, 2-d convolution or norm; it would stay as it is and escape the budget")
 
-# %% ../nbs/07_maps.ipynb #c73a94a0
+# %% ../nbs/07_maps.ipynb #ddcb1057
 def _start_afresh(model, train_norm):
     for p in model.parameters(): p.requires_grad_(False)
     for m in model.modules():
@@ -85,12 +85,14 @@ def sparsify(
     train_norm:bool=False,   # Train the weights and biases of norms
     a:float=.01,             # Scores start uniform in (-a,a)
     official:bool=False,     # Count as the authors' code does
+    budget=None,             # Instead of `p`: called as budget(shapes, keep) -> counts, such as `igq`; or the counts
 )->nn.Module:                # The same model
     "Draw the weights of `model`, freeze them, and put a `ScoreMask` on each layer; from now on only scores are trained"
     _refuse(model)
     if not a > 0: raise ValueError(f"a must be positive; got {a}")
     layers = prunable(model)
-    counts = keep_counts([m.weight.numel() for m in layers.values()], keep, p, official)
+    if budget is None: counts = keep_counts([m.weight.numel() for m in layers.values()], keep, p, official)
+    else: shapes = [m.weight.shape for m in layers.values()]; counts = fixed(shapes, keep, budget(shapes, keep) if callable(budget) else budget)
     _start_afresh(model, train_norm)
     for number,(m,k) in enumerate(zip(layers.values(), counts)):
         init(m.weight, seed=seed, layer=number)

@@ -91,17 +91,17 @@ def _settings(run, dls, epochs, every, extra):
     return dict(epochs=epochs, every=every, amp=str(run['amp']), seed=run['seed'], images=len(dls.train.dataset), bs=dls.train.sampler.bs, pad=dls.pad, flip=dls.flip,
                 objective=objective, optimizer=type(run['opt']).__name__, groups=str(groups), trained=str(shapes)) | (extra or {})
 
-# %% ../nbs/12_train.ipynb #e06a5dee
+# %% ../nbs/12_train.ipynb #260483b8
 def _epoch(run, dls, epoch, epochs, bar):
     model,net,twin,opt,device = run['model'],run['net'],run['twin'],run['opt'],run['device']
     model.train(); net.train(); dls.train.sampler.set_epoch(epoch)
-    (rank,world),whole = ranks(),len(dls.train.dataset)
-    steps,total,n = len(dls.train) - (0 < whole%dls.train.sampler.bs < 2*world),0.,0
-    for b,(x,y,i) in enumerate(bar):
+    (rank,world),whole,times = ranks(),len(dls.train.dataset),getattr(run['objective'], 'replays', 1)
+    steps,total,n = times*(len(dls.train) - (0 < whole%dls.train.sampler.bs < 2*world)),0.,0
+    for b,(x,y,i) in enumerate(batch for batch in bar for _ in range(times)):
         if len(x) < 2*world: continue
         if epoch==0: check_batch(x, y, run['outputs'])
         for g in opt.param_groups: g['lr'] = g['initial_lr']*run['sched']((epoch+b/steps)/epochs)
-        crop = Crop(len(x), x.shape[-2:], dls.pad, derived_seed(run['seed'], epoch, b), dls.flip)
+        crop = Crop(len(x), x.shape[-2:], dls.pad, derived_seed(run['seed'], epoch, b//times), dls.flip)
         size = len(x)
         if world>1: crop,x,y,i = crop.share(rank, world),x[rank::world],y[rank::world],i[rank::world]
         if twin: twin.pull()
@@ -171,12 +171,12 @@ def _begin(run, saved):
             if name not in ('model','opt') and name in saved['parts']: part.load_state_dict(saved['parts'][name])
         run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
 
-# %% ../nbs/12_train.ipynb #8f33fa10
+# %% ../nbs/12_train.ipynb #52871133
 def fit(
     model:nn.Module,       # What requires gradient is trained
     dls,                   # `DataLoaders`
     epochs:int,            # Times through the training part
-    objective,             # Called as objective(model, x, y, i, crop) -> loss
+    objective,             # Called as objective(model, x, y, i, crop) -> loss; each batch as often as its `replays`, if it has them
     opt=sgd(),             # Called with the parameters -> optimizer
     sched=cosine(),        # Share of the run in [0,1] -> factor on the learning rate
     callbacks=(),          # See `Callback`
