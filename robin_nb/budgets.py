@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import torch
 from .masks import n_kept, topk_mask
 
-# %% ../nbs/06_budgets.ipynb #630a5ad9
+# %% ../nbs/06_budgets.ipynb #9d1bde63
 def _total(sizes, keep):
     if not sizes or min(sizes) < 1: raise ValueError(f"every layer needs at least one weight; got {list(sizes)}")
     return max(n_kept(sum(sizes), keep), len(sizes))
 
 def _seats(sizes, total, count, worth):
-    "One seat at a time where it is worth most, `worth(k, l)`, from just below the level at which all layers have their rounded `count(level, l)`"
+    "Counts that sum to `total`: rounded `count(level, l)` at the highest level that does not give too many, then one seat at a time where `worth(k, l)` is largest"
     floor = lambda c: [min(n, max(1, math.ceil(count(c, l)-.5))) for l,n in enumerate(sizes)]
     lo,hi = 0.,1.
     while sum(floor(hi)) < total: hi *= 2
@@ -61,13 +61,13 @@ def _official(sizes, keep, p):
     if 0 in counts: raise ValueError(f"the official rule leaves layer {counts.index(0)} empty at keep={keep}; keep more")
     return counts
 
-# %% ../nbs/06_budgets.ipynb #33ec3b0b
+# %% ../nbs/06_budgets.ipynb #6d9393d7
 def _shapes(shapes): return [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
 
 def igq(shapes:Sequence, keep:float)->list[int]:
     "Ideal gas quotas: how many weights each layer of `shapes` (or sizes) keeps, n/(1+f*n) with one f for all, in sum as `keep_counts`"
     n = [math.prod(s) for s in _shapes(shapes)]
-    return _seats(n, _total(n, keep), lambda c,l: c*n[l]/(c+n[l]), lambda k,l: 1/(k+.5)-1/n[l])
+    return _seats(n, _total(n, keep), lambda c,l: c*n[l]/(c+n[l]), lambda k,l: 1/(k+.5)-1/n[l])           # n/(1+f*n) with c = 1/f
 
 def erk(shapes:Sequence, keep:float)->list[int]:
     "Erdős-Rényi with kernels: how many weights each layer of `shapes` keeps, in proportion to the sum of its sides, in sum as `keep_counts`"
@@ -83,9 +83,9 @@ def fixed(shapes:Sequence, keep:float, counts:Sequence[int])->list[int]:
     if sum(counts) != _total(n, keep): raise ValueError(f"these counts keep {sum(counts)} of {sum(n)} weights and keep={keep:.8g} asks for {_total(n, keep)}; say keep={sum(counts)/sum(n):.8g}")
     return counts
 
-# %% ../nbs/06_budgets.ipynb #5bb5cf9b
+# %% ../nbs/06_budgets.ipynb #56db501e
 def global_counts(tensors:Sequence[torch.Tensor], keep:float)->list[int]:
-    "How many of each of `tensors` are above one threshold on |entries| for all, when the share `keep` of all is; the largest of each counts as above"
+    "How many entries of each of `tensors` stay when the share `keep` of all stays, chosen by one threshold on |entries|; the largest of each always stays"
     a = [t.detach().abs().flatten().sort().values[:-1] for t in tensors]
     total = _total([t.numel() for t in tensors], keep)
     more = total-len(a)

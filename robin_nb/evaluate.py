@@ -55,7 +55,7 @@ class Result:
         "For a report: plain numbers and the protocol"
         return dict(accuracy=round(self.accuracy, 4), interval=[round(v, 4) for v in self.interval], images=self.n, protocol=self.protocol, **self.settings)
 
-# %% ../nbs/13_evaluate.ipynb #d6f90a19
+# %% ../nbs/13_evaluate.ipynb #1dfb07e8
 def _take(dl, n, size=100):
     "The first `n` images of `dl`, in batches of `size`"
     if n is not None and n < 1: raise ValueError(f"n must be at least 1; got {n}")
@@ -67,6 +67,7 @@ def _take(dl, n, size=100):
         if seen==n: break
     if kept and len(kept[1]): yield *kept, None
 
+# %% ../nbs/13_evaluate.ipynb #6fe67084
 def _device(model):
     "Where the whole `model` is"
     found = {t.device for t in (*model.parameters(), *model.buffers())} or {torch.device('cpu')}
@@ -83,25 +84,17 @@ def _checked(model, dl, n, size=100, only=None):
     for x,y,_ in batches: check_batch(x, y, z.shape[1])
     return {b: batch for b,batch in enumerate(batches) if only is None or b in only}, z.shape[1]
 
-def _inside(model, batches, right, classes):
-    "Raise if `model` is at chance on pictures in [0,1] and not on normalised ones"
-    if right.float().mean() > 2/classes or len(right) < 50: return
-    x = torch.cat([x for x,_,_ in batches]); axes = [0,*range(2, x.ndim)]
-    mean,std = x.mean(axes, keepdim=True),x.std(axes, keepdim=True)
-    other = verdicts(model, [((x-mean)/std, y, None) for x,y,_ in batches]).float().mean()
-    if other > right.float().mean()+.3: raise ValueError(f"pictures seem to be normalised outside this model: it is right on {right.float().mean():.0%} of them, and on {other:.0%} after normalisation; put a Normalize layer in front of it")
-
 def _judge(model, dl, n, only, protocol, attacks=(None,), **settings):
     batches = _checked(model, dl, n, only=only)[0].values()
     right = torch.stack([verdicts(model, batches, a) for a in attacks]).all(0)
     return Result(right, torch.cat([y for _,y,_ in batches]), protocol, settings=settings)
 
 def accuracy(model, dl, n:int=None, only=None)->Result:
-    "Of `model` in eval mode on the (first `n`) images of loader `dl`; `only`: the numbers of the batches of 100 to judge, all if None"
+    "Accuracy of `model` in eval mode on the (first `n`) images of loader `dl`, as a `Result`; `only`: the numbers of the batches of 100 to judge, all if None"
     return _judge(model, dl, n, only, 'clean', attack='none')
 
 def robust_accuracy(model, dl, ball, steps:int=20, restarts:int=1, alpha:float=None, seed:int=0, n:int=None, only=None)->Result:
-    "Of `model` in eval mode on the (first `n`) images of `dl`: right after `pgd` in `ball` from each of `restarts` random starts; `only` as in `accuracy`"
+    "Robust accuracy of `model` in eval mode on the (first `n`) images of `dl`, as a `Result`: right after `pgd` in `ball` from each of `restarts` random starts; `only` as in `accuracy`"
     alpha = 2.5*ball.eps/steps if alpha is None else alpha
     def attack(r): return lambda model, x, y: pgd(model, x, y, ball, steps, alpha, generator=torch.Generator().manual_seed(derived_seed(seed, r)))
     protocol = f"PGD-{steps}, {restarts} restart{'s'*(restarts>1)}, {type(ball).__name__} eps {ball.eps:.4g}, alpha {alpha:.4g}, seed {seed}"
@@ -126,12 +119,12 @@ def _signs(one, many, noise, curve, most, largest, silent, n, eps):
              ('gradients are not zero', f'zero on {silent:.1%}', silent <= .01)]
     return Table(dict(sign=s, measured=m, verdict='good' if ok else 'SUSPECT') for s,m,ok in signs)
 
-# %% ../nbs/13_evaluate.ipynb #3bc4a304
+# %% ../nbs/13_evaluate.ipynb #824ace42
 def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
     "Five signs that a gradient attack fails on `model` although it is not robust, on the first `n` images of `dl`: each with what was measured and a verdict"
     batches,device = list(_take(dl, n)),_device(model)
     acc = lambda attack: verdicts(model, batches, attack).float().mean().item()
-    top = type(ball)(.5 if isinstance(ball, Linf) else max(ball.eps*8, batches[0][0][0].numel()**.5/2))
+    top = type(ball)(.5 if isinstance(ball, Linf) else max(ball.eps*8, batches[0][0][0].numel()**.5/2))      # enough to make any picture grey
     def guess(m, x, y):
         g,worst = torch.Generator().manual_seed(0),torch.zeros_like(x)
         for _ in range(10):
@@ -150,7 +143,7 @@ def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
     y = torch.cat([y for _,y,_ in batches])
     return _signs(acc(lambda m,x,y: fgsm(m, x, y, ball)), many, acc(guess), curve, climb(top), y.bincount().max().item()/len(y), silent, len(y), top.eps)
 
-# %% ../nbs/13_evaluate.ipynb #17c3d6ac
+# %% ../nbs/13_evaluate.ipynb #0b87fd62
 def _library():
     "AutoAttack of pyautoattack or, where that is missing, of the git package autoattack; its name, and its word for the batch size"
     for name,word in ('pyautoattack','batch_size'),('autoattack','bs'):
@@ -162,6 +155,14 @@ def _attacks(version, classes):
     if version not in ('standard','rand'): raise ValueError(f"version must be standard, or rand for models that draw random numbers; got {version!r}")
     if version=='rand': return ['apgd-ce','apgd-dlr'] if classes > 2 else ['apgd-ce']
     return ['apgd-ce','apgd-t','fab-t','square'] if classes > 3 else ['apgd-ce','fab','square']
+
+def _inside(model, batches, right, classes):
+    "Raise if `model` is at chance on pictures in [0,1] and not on normalised ones"
+    if right.float().mean() > 2/classes or len(right) < 50: return
+    x = torch.cat([x for x,_,_ in batches]); axes = [0,*range(2, x.ndim)]
+    mean,std = x.mean(axes, keepdim=True),x.std(axes, keepdim=True)
+    other = verdicts(model, [((x-mean)/std, y, None) for x,y,_ in batches]).float().mean()
+    if other > right.float().mean()+.3: raise ValueError(f"pictures seem to be normalised outside this model: it is right on {right.float().mean():.0%} of them, and on {other:.0%} after normalisation; put a Normalize layer in front of it")
 
 def _hash(tensors, *settings):
     "SHA-256 of `tensors` (sizes, types and bytes) and `settings`"
@@ -206,7 +207,7 @@ def _by_attack(right, done, names, numbers):
         rows.append({'attack': name, 'right before': int(right.sum()), 'broken': int((right & ~left).sum()), 'taken for broken': sum(p[1] for p in parts), 'accuracy': f'{left.float().mean():.1%}', 'interval': f'{lo:.1%} to {hi:.1%}', 'seconds': round(sum(p[2] for p in parts), 1)}); right = left
     return right, rows
 
-# %% ../nbs/13_evaluate.ipynb #e5a115e5
+# %% ../nbs/13_evaluate.ipynb #091934f0
 def autoattack(
     model, dl, ball,
     n:int=None,             # The first so many images; None: all
@@ -217,7 +218,7 @@ def autoattack(
     progress:bool=False,    # Show a bar, with the time that is left
     only=None,              # Numbers of the batches to judge; None: all
 )->Result:
-    "Of a baked copy of `model` in eval mode and float32 on images of `dl`, attacked by the library pyautoattack or autoattack (extra `eval`). `settings['by_attack']` says what each attack broke. ValueError for logits that are not finite, and where pictures seem to be normalised outside the model"
+    "Accuracy of a baked copy of `model`, in eval mode and float32, on images of `dl` attacked by the library pyautoattack or autoattack (extra `eval`). `settings['by_attack']` says what each attack broke. ValueError for logits that are not finite, and where pictures seem to be normalised outside the model"
     library,package,word = _library()
     net = _plain(model)
     (batches,classes),device = _checked(net, dl, n, bs, only),_device(net)
@@ -238,7 +239,7 @@ def autoattack(
     protocol = f"AutoAttack {version}{short} ({package}), {type(ball).__name__} eps {ball.eps:.4g}, seed {seed}, batches of {bs}"
     return Result(left, torch.cat([y for _,y,_ in batches.values()]), protocol, settings=dict(attack=f'AutoAttack {version}', norm=type(ball).__name__, eps=ball.eps, seed=seed, bs=bs, clean=round(clean.float().mean().item(), 4), by_attack=rows))
 
-# %% ../nbs/13_evaluate.ipynb #95a3d063
+# %% ../nbs/13_evaluate.ipynb #d594117c
 def _hashes(model, dl, n):
     "Of the network, as it is judged, and of the first `n` images and labels of `dl`"
     return dict(network=_hash(_plain(model).state_dict().values()), images=_hash([t for x,y,_ in _take(dl, n) for t in (x, y)]))
@@ -267,7 +268,7 @@ def verify(report:dict, model, dl, share:float=.1, seed:int=None)->Table:
             rows.append(dict(claim=r['protocol'], said=f"{r['accuracy']:.2%} of {r['images']:,}", found=f'{bits.float().mean():.2%} of {len(bits):,}', verdict='good' if abs(bits.float().mean()-r['accuracy']) < 1e-4 and len(bits)==r['images'] else 'WRONG'))
             if any(q['verdict']=='OTHER' for q in rows): continue
             parts = bits.split(size); only = sorted(random.Random(seed).sample(range(len(parts)), max(1, round(share*len(parts)))))
-            then,now = torch.cat([parts[b] for b in only]),_again(r, model, dl, only).right
-            rows.append(dict(claim=f"of these, batch{'es'*(len(only)>1)} {', '.join(map(str, only))}", said=f'{int(then.sum())} of {len(then)} right', found=f'{int(now.sum())}, {int((then!=now).sum())} differ', verdict='good' if (then!=now).float().mean() <= .01 else 'WRONG'))
+            then,again = torch.cat([parts[b] for b in only]),_again(r, model, dl, only); now = again.right; same = again.protocol.replace('pyauto','auto')==r['protocol'].replace('pyauto','auto')
+            rows.append(dict(claim=f"of these, batch{'es'*(len(only)>1)} {', '.join(map(str, only))}", said=f'{int(then.sum())} of {len(then)} right', found=f'{int(now.sum())}, {int((then!=now).sum())} differ', verdict='good' if same and (then!=now).float().mean() <= .01 else 'WRONG'))
     except (KeyError, TypeError, AttributeError) as e: raise ValueError(f"this is not a report of an evaluation ({type(e).__name__}: {e})") from None
     return Table(rows)

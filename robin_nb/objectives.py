@@ -67,11 +67,11 @@ class fgsm_carry:
     def state_dict(self): return dict(canvas=self.canvas)
     def load_state_dict(self, state): self.canvas.copy_(state['canvas'])
 
-# %% ../nbs/11_objectives.ipynb #62bd4cde
+# %% ../nbs/11_objectives.ipynb #d0a62d1a
 def _kl(z, target, reduction='none'):
     "KL(softmax of `target` || softmax of `z`) of each image; z and target are logits (n,classes)"
-    q = target.log_softmax(1)
-    return (q.exp()*(q-z.log_softmax(1))).sum(1)
+    lp,lq = target.log_softmax(1),z.log_softmax(1)
+    return (lp.exp()*(lp-lq)).sum(1)
 
 class _Near:
     "`ball`, with starts that hardly leave its centre: normal noise of spread .001"
@@ -79,7 +79,7 @@ class _Near:
     def __getattr__(self, name): return getattr(self.ball, name)
     def sample(self, x, generator=None): return .001*_random(torch.randn, x.shape, generator, x)
 
-# %% ../nbs/11_objectives.ipynb #09b4c8ec
+# %% ../nbs/11_objectives.ipynb #5e4fb330
 @contextmanager
 def _unseen(model):
     "Inside, batch norms of `model` in training mode use the batch's statistics and leave their running ones alone"
@@ -92,7 +92,7 @@ def _unseen(model):
         for m,t in zip(norms, tracked): m.track_running_stats = t
 
 def trades(ball, beta:float=6., steps:int=10, alpha:float=None, bn:str='eval', unseen:bool=False):
-    "TRADES: cross-entropy of the batch as it is, plus `beta` times the mean KL from there to where PGD of `steps` of `alpha` makes it largest in `ball`; `unseen`: attacked images do not move running statistics"
+    "TRADES: cross-entropy of the batch as it is, plus `beta` times the mean KL from there to where PGD of `steps` of `alpha` (in pixels, default as in `pgd`) makes it largest in `ball`; `unseen`: attacked images do not move running statistics"
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x)
         with frozen(model, bn): target = model(x)
