@@ -14,7 +14,7 @@ from .binary import binary_
 from .masks import scores_, ste_mask, topk_mask
 from .budgets import fixed, keep_counts
 
-# %% ../nbs/07_maps.ipynb #6c816237
+# %% ../nbs/07_maps.ipynb #75ecee9d
 class ScoreMask(nn.Module):
     "The map w -> w*m, where m keeps the `k` largest of trainable `scores`; `refreshed` counts how often the mask was worked out"
     def __init__(self, w, k, a=.01):
@@ -25,14 +25,14 @@ class ScoreMask(nn.Module):
 
     def _refresh(self, w):
         s = self.scores
-        seen = s._version, s.data_ptr(), s.device, w._version, w.data_ptr(), self.k._version
+        seen = s._version, s.data_ptr(), s.device, self.k._version, *((w._version, w.data_ptr()) if isinstance(w, nn.Parameter) else ())
         if seen == self._seen: return
         with torch.inference_mode(False), torch.no_grad(): self.mask = topk_mask(s, int(self.k)); self.weight = w*self.mask
         self._seen,self.refreshed = seen,self.refreshed+1
 
     def forward(self, w):
         self._refresh(w)
-        if self.frozen or not torch.is_grad_enabled(): return self.weight
+        if self.frozen or not torch.is_grad_enabled(): return self.weight if isinstance(w, nn.Parameter) else w.detach()*self.mask      # what another map has made is new each time
         m = ste_mask(self.scores, None, self.mask)
         if m.requires_grad: m.register_hook(self._moved)              # after a backward scores are about to move, and fused optimizers do not count it
         return w*m
@@ -99,10 +99,9 @@ def sparsify(
         parametrize.register_parametrization(m, 'weight', ScoreMask(m.weight, k, a))
     return model
 
-# %% ../nbs/07_maps.ipynb #264e3c0c
+# %% ../nbs/07_maps.ipynb #a51997e0
 def _maps(model):
-    found = {name or type(m).__name__: m.parametrizations.weight[0] for name,m in model.named_modules() if parametrize.is_parametrized(m, 'weight')}
-    found = {name: m for name,m in found.items() if hasattr(m, 'scores')}
+    found = {name or type(m).__name__: q for name,m in model.named_modules() if parametrize.is_parametrized(m, 'weight') for q in m.parametrizations.weight if hasattr(q, 'scores')}
     if not found: raise ValueError(f"{type(model).__name__} carries no score masks; call sparsify(model, keep) first")
     return found
 
@@ -136,7 +135,7 @@ def bake(model:nn.Module)->nn.Module:
     for m in _mapped(model): _plain(m, m.weight.detach().clone())
     return model.requires_grad_()
 
-# %% ../nbs/07_maps.ipynb #9ba2a57c
+# %% ../nbs/07_maps.ipynb #1d1f4280
 class Twin:
     "A plain `net` that stands in for a sparsified `model` in training: it shares norms and biases, `pull` copies the effective weights in, `push` hands their gradients to the scores"
     def __init__(self, model):
@@ -152,9 +151,9 @@ class Twin:
 
     @staticmethod
     def of(model):
-        "A twin of `model`, or None if it has no maps or other ones than score masks"
-        found = _mapped(model)
-        return Twin(model) if found and all(type(m.parametrizations.weight[0]) is ScoreMask for m in found) else None
+        "A twin of `model`, or None if it has no maps, other ones than score masks, or weights to train under them"
+        found = [m.parametrizations.weight for m in _mapped(model)]
+        return Twin(model) if found and all([type(q) for q in maps]==[ScoreMask] and not maps.original.requires_grad for maps in found) else None
 
     @torch.no_grad()
     def pull(self):
