@@ -212,7 +212,7 @@ def robin_prune(
     "Find a robust +-1 network inside a random one, and write model.safetensors, report.json and figures to `out`"
     with one_line_errors('robin_prune'): _prune(**locals())
 
-# %% ../nbs/31_cli.ipynb #676b0583
+# %% ../nbs/31_cli.ipynb #f243d274
 def _report(file):
     try: return json.loads(Path(file).read_text())
     except (OSError, ValueError) as e: raise ValueError(f"{file} is not a report of robin_evaluate ({type(e).__name__})") from None
@@ -221,6 +221,7 @@ def open_model(file)->tuple:
     "The model in `file`, a packed one if its name ends with .robin, and its config"
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
 
+# %% ../nbs/31_cli.ipynb #d82dada1
 @call_parse
 def robin_evaluate(
     file:Param("A model file written by robin_prune or robin_pack", str, opt=False, nargs='?')=None,  # A model file written by robin_prune or robin_pack
