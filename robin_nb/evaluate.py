@@ -239,7 +239,7 @@ def autoattack(
     protocol = f"AutoAttack {version}{short} ({package}), {type(ball).__name__} eps {ball.eps:.4g}, seed {seed}, batches of {bs}"
     return Result(left, torch.cat([y for _,y,_ in batches.values()]), protocol, settings=dict(attack=f'AutoAttack {version}', norm=type(ball).__name__, eps=ball.eps, seed=seed, bs=bs, clean=round(clean.float().mean().item(), 4), by_attack=rows))
 
-# %% ../nbs/13_evaluate.ipynb #d594117c
+# %% ../nbs/13_evaluate.ipynb #2efb3d9b
 def _hashes(model, dl, n):
     "Of the network, as it is judged, and of the first `n` images and labels of `dl`"
     return dict(network=_hash(_plain(model).state_dict().values()), images=_hash([t for x,y,_ in _take(dl, n) for t in (x, y)]))
@@ -265,10 +265,12 @@ def verify(report:dict, model, dl, share:float=.1, seed:int=None)->Table:
         for part,found in _hashes(model, dl, results[0]['images']).items(): rows.append(dict(claim=f'the {part}', said=report[part][:12], found=found[:12], verdict='good' if report[part]==found else 'OTHER'))
         for r in results:
             bits,size = torch.tensor([b=='1' for b in r['right']]),r.get('bs', 100)
-            rows.append(dict(claim=r['protocol'], said=f"{r['accuracy']:.2%} of {r['images']:,}", found=f'{bits.float().mean():.2%} of {len(bits):,}', verdict='good' if abs(bits.float().mean()-r['accuracy']) < 1e-4 and len(bits)==r['images'] else 'WRONG'))
-            if any(q['verdict']=='OTHER' for q in rows): continue
+            own = len(bits)==r['images'] and abs(bits.float().mean()-r['accuracy']) < 1e-4
+            rows.append(dict(claim=r['protocol'], said=f"{r['accuracy']:.2%} of {r['images']:,}", found=f'{bits.float().mean():.2%} of {len(bits):,}', verdict='good' if own else 'WRONG'))
+            if not own or any(q['verdict']=='OTHER' for q in rows): continue
             parts = bits.split(size); only = sorted(random.Random(seed).sample(range(len(parts)), max(1, round(share*len(parts)))))
-            then,again = torch.cat([parts[b] for b in only]),_again(r, model, dl, only); now = again.right; same = again.protocol.replace('pyauto','auto')==r['protocol'].replace('pyauto','auto')
-            rows.append(dict(claim=f"of these, batch{'es'*(len(only)>1)} {', '.join(map(str, only))}", said=f'{int(then.sum())} of {len(then)} right', found=f'{int(now.sum())}, {int((then!=now).sum())} differ', verdict='good' if same and (then!=now).float().mean() <= .01 else 'WRONG'))
+            then,again = torch.cat([parts[b] for b in only]),_again(r, model, dl, only)
+            differ,named = int((then!=again.right).sum()),again.protocol.replace('pyauto','auto')==r['protocol'].replace('pyauto','auto')
+            rows.append(dict(claim=f"of these, batch{'es'*(len(only)>1)} {', '.join(map(str, only))}", said=f'{int(then.sum())} of {len(then)} right', found=f'{int(again.right.sum())}, {differ} differ', verdict='good' if named and differ <= .01*len(then) else 'WRONG'))
     except (KeyError, TypeError, AttributeError) as e: raise ValueError(f"this is not a report of an evaluation ({type(e).__name__}: {e})") from None
     return Table(rows)
