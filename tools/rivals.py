@@ -4,7 +4,7 @@ In a virtual environment of its own, since one of them wants an old `requests`: 
 Every library gets the loaded network as it is, a plain module from [0,1] to logits. Whatever it returns is judged by us: inside the ball, and really wrong?
 Written to nbs/demo/rivals.json after each attack; what is there already, for the same file, is not done again.
 """
-import argparse, hashlib, importlib.metadata, json, time
+import argparse, hashlib, importlib.metadata, json
 from pathlib import Path
 import torch, torch.nn as nn
 from robin_nb.additions import additions
@@ -61,12 +61,11 @@ RIVALS = {('foolbox','PGD-100, 5 restarts'): chain(*[foolbox('LinfPGD', rel_step
 PACKAGE = dict(foolbox='foolbox', torchattacks='torchattacks', art='adversarial-robustness-toolbox')
 
 def judge(net, x, y, eps, attack):
-    "Verdicts of the plain `net` on what `attack` returns; passes an image, passes with a gradient, seconds"
-    set_seed(0); counted,start = Counted(net).eval().requires_grad_(False),time.perf_counter()
+    "Verdicts of the plain `net` on what `attack` returns; passes an image, passes with a gradient"
+    set_seed(0); counted = Counted(net).eval().requires_grad_(False)
     with additions(net): adv = attack(counted, x, y, eps).float()      # the same network, its convolutions done by addition
-    seconds = time.perf_counter()-start
     assert (adv-x).abs().max() <= eps+1e-5 and adv.min() >= -1e-6 and adv.max() <= 1+1e-6, 'left the ball'
-    return dict(right=''.join('01'[v] for v in verdicts(net, [(adv, y, None)]).tolist()), passes=round(counted.seen/len(x)), gradients=round(counted.climbed/len(x)), seconds=round(seconds))
+    return dict(right=''.join('01'[v] for v in verdicts(net, [(adv, y, None)]).tolist()), passes=round(counted.seen/len(x)), gradients=round(counted.climbed/len(x)))
 
 if __name__=='__main__':
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -86,6 +85,6 @@ if __name__=='__main__':
             r = c.get('autoattack', {})
             if r.get('images') != a.n:
                 net.inside = additions; r = autoattack(net, [(x, y, None)], ball); r = evaluation(net, [(x, y, None)], [r])['results'][0]; del net.inside
-            note('robin_nb', 'autoattack', dict(right=r['right'], seconds=round(sum(q['seconds'] for q in r['by_attack'])), version=importlib.metadata.version('pyautoattack'), protocol=r['protocol']))
+            note('robin_nb', 'autoattack', dict(right=r['right'], version=importlib.metadata.version('pyautoattack'), protocol=r['protocol']))
         for (library,attack),f in RIVALS.items():
             if (library,attack) not in done: note(library, attack, judge(net, x, y, ball.eps, f) | dict(version=importlib.metadata.version(PACKAGE[library])))
