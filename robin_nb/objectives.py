@@ -101,7 +101,7 @@ def trades(ball, beta:float=6., steps:int=10, alpha:float=None, bn:str='eval', u
         with _unseen(model) if unseen else nullcontext(): return F.cross_entropy(z, y) + beta*_kl(model(x+d), z).mean()
     return objective
 
-# %% ../nbs/11_objectives.ipynb #117d3449
+# %% ../nbs/11_objectives.ipynb #0c7b2059
 def _rival(z, y):
     "-log p_y - log(1 - p of the likeliest other class) of each image, from logits `z` (n,classes)"
     q = z.log_softmax(1)
@@ -109,7 +109,7 @@ def _rival(z, y):
     return F.nll_loss(q, y, reduction='none') - q.scatter(1, other, -torch.inf).logsumexp(1)
 
 def mart(ball, beta:float=6., steps:int=10, alpha:float=None, bn:str='eval', unseen:bool=False):
-    "MART: after PGD in `ball`, the label likely and its rival unlikely, plus `beta` times KL weighed by the doubt 1-p_y of the image as it is; the rest as for `trades`"
+    "MART: after PGD in `ball`, the label likely and its rival unlikely, plus `beta` times KL weighed by the doubt 1-p_y of the image as it is; `steps`, `alpha`, `bn` and `unseen` as for `trades`"
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x)
         d = pgd(model, x, y, _Near(ball), steps, alpha, bn=bn, generator=_noise(crop))

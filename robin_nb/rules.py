@@ -50,9 +50,9 @@ class _Rule(Callback):
             if isinstance(v, list) and v and torch.is_tensor(v[0]): [ours.copy_(t) for ours,t in zip(getattr(self, name), v, strict=True)]          # in their place, on their device
             else: setattr(self, name, v)
 
-# %% ../nbs/21_rules.ipynb #8b7f00bc
+# %% ../nbs/21_rules.ipynb #c1e14463
 class DropGrow(_Rule):
-    "FlyingBird: after each share `every` of a run the share `rho` of each layer's support leaves, smallest first, and as many come, 'random' or those of largest 'gradient'. Starts at the support it finds; `kept` has the number at the start and after each change"
+    "FlyingBird: after each share `every` of a run the share `rho` of each layer's support leaves, smallest first, and as many come, by `grow`: 'random', or those of largest 'gradient'. Starts at the support it finds; `kept` has the number at the start and after each change"
     def __init__(self, every:float, rho=(.5,.005), grow:str='random', seed:int=0):
         if not 0 < every <= 1: raise ValueError(f"every is a share of the run, in (0,1]; got {every}")
         if grow not in ('random','gradient'): raise ValueError(f"grow must be 'random' or 'gradient'; got {grow!r}")
@@ -99,9 +99,9 @@ def robust_gap(train, valid, attack):
         return seen-unseen,loss
     return judge
 
-# %% ../nbs/21_rules.ipynb #aec12505
+# %% ../nbs/21_rules.ipynb #35c4c9a7
 class AdaptiveDropGrow(DropGrow):
-    "FlyingBird+: `DropGrow` that from the share `start` of a run on, judged by the last `look` differences between epochs of `judge(model)` -> (gap, loss), drops .4 more where the gap grew and grows .05 more where the loss did not fall, in the shares `limits` of them or more. The budget drifts: see `kept`"
+    "FlyingBird+: `DropGrow` (`every` and the rest as there) that from the share `start` of a run on, judged by the last `look` differences between epochs of `judge(model)` -> (gap, loss), drops .4 more where the gap grew and grows .05 more where the loss did not fall, in the shares `limits` of them or more. The budget drifts: see `kept`"
     def __init__(self, every:float, judge, limits=(.5,.5), start:float=.5, look:int=4, **kw):
         super().__init__(every, **kw)
         self.judge,self.limits,self.start,self.look = judge,limits,start,look
@@ -157,7 +157,7 @@ class HardThreshold(Callback):
         m = topk_mask(torch.cat([t.flatten() for t in self.stored]), self.k)
         for t,part in zip(self.stored, m.split([t.numel() for t in self.stored])): t.mul_(part.view(t.shape))
 
-# %% ../nbs/21_rules.ipynb #01460a51
+# %% ../nbs/21_rules.ipynb #fb0974e3
 def rounded(w, bits:int, rounds:int=20):
     "`w` with its zeros, and each other number replaced by the nearest of 2**`bits`-1 values, found by k-means in `rounds` rounds from evenly spaced ranks"
     if bits < 2: raise ValueError(f"bits must be at least 2: zero and one more value would lose the signs; got {bits}")
@@ -171,7 +171,7 @@ def rounded(w, bits:int, rounds:int=20):
     return z
 
 class ADMM(_Rule):
-    "ATMC's quantisation to at most 2**`bits` values in each stored tensor: add `penalty()` to the loss; after each share `every` of a run copies and duals move; `finish()` rounds what is stored"
+    "ATMC's quantisation to at most 2**`bits` values in each stored tensor: add `penalty()`, `rho`/2 times the squared distance, to the loss; after each share `every` of a run copies and duals move; `finish()` rounds what is stored"
     def __init__(self, bits:int, rho:float=.1, every:float=.01): self.bits,self.rho,self.every = bits,rho,every
     memory = 'events','u','z'
     def begin(self, model, opt):
