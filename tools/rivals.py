@@ -60,12 +60,14 @@ RIVALS = {('foolbox','PGD-100, 5 restarts'): chain(*[foolbox('LinfPGD', rel_step
           ('art','Auto-PGD (DLR), 100 steps, 5 restarts'): chain(*[art('AutoProjectedGradientDescent', loss_type='difference_logits_ratio', max_iter=100, nb_random_init=1)]*5)}
 PACKAGE = dict(foolbox='foolbox', torchattacks='torchattacks', art='adversarial-robustness-toolbox')
 
+def told(net, x, y): return ''.join('01'[v] for v in verdicts(net, [(x, y, None)]).tolist())
+
 def judge(net, x, y, eps, attack):
     "Verdicts of the plain `net` on what `attack` returns; passes an image, passes with a gradient"
     set_seed(0); counted = Counted(net).eval().requires_grad_(False)
     with additions(net): adv = attack(counted, x, y, eps).float()      # the same network, its convolutions done by addition
     assert (adv-x).abs().max() <= eps+1e-5 and adv.min() >= -1e-6 and adv.max() <= 1+1e-6, 'left the ball'
-    return dict(right=''.join('01'[v] for v in verdicts(net, [(adv, y, None)]).tolist()), passes=round(counted.seen/len(x)), gradients=round(counted.climbed/len(x)))
+    return dict(right=told(net, adv, y), passes=round(counted.seen/len(x)), gradients=round(counted.climbed/len(x)))
 
 if __name__=='__main__':
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,7 +78,7 @@ if __name__=='__main__':
     for name in a.networks or [r['name'] for r in list_models()]:
         c,net = card(name),load(name); sha = hashlib.sha256((ZOO/f'{name}.robin').read_bytes()).hexdigest()
         dl,ball = load_data(c['data'], a.root, bs=a.n).test,Linf(c['eps']); x,y = [t[:a.n] for t in next(iter(dl))[:2]]
-        if found.get(name, {}).get('sha256') != sha or found[name]['images'] != a.n: found[name] = dict(sha256=sha, images=a.n, eps=ball.eps, clean=''.join('01'[v] for v in verdicts(net, [(x, y, None)]).tolist()), attacks=[])
+        if found.get(name, {}).get('sha256') != sha or found[name]['images'] != a.n: found[name] = dict(sha256=sha, images=a.n, eps=ball.eps, clean=told(net, x, y), attacks=[])
         done = {(r['library'],r['attack']) for r in found[name]['attacks']}
         def note(library, attack, r):
             found[name]['attacks'].append(dict(library=library, attack=attack, **r)); keep()
