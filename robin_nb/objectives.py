@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['clean', 'at', 'fgsm_rs', 'fgsm_carry', 'trades', 'mart', 'free', 'plus', 'l1', 'gradient_penalty']
 
-# %% ../nbs/11_objectives.ipynb #38cd9bcc
-from contextlib import contextmanager, nullcontext
+# %% ../nbs/11_objectives.ipynb #7de797e1
+from contextlib import nullcontext
 import torch, torch.nn as nn, torch.nn.functional as F
 from .core import derived_seed, gather
 from .minimax import _random
 from .maps import prunable
-from .pgd import fgsm, frozen, pgd
+from .pgd import _unseen, fgsm, frozen, pgd
 
 # %% ../nbs/11_objectives.ipynb #fba5f313
 def _cut(crop, x): return x if crop is None else crop(x)
@@ -79,18 +79,7 @@ class _Near:
     def __getattr__(self, name): return getattr(self.ball, name)
     def sample(self, x, generator=None): return .001*_random(torch.randn, x.shape, generator, x)
 
-# %% ../nbs/11_objectives.ipynb #5e4fb330
-@contextmanager
-def _unseen(model):
-    "Inside, batch norms of `model` in training mode use the batch's statistics and leave their running ones alone"
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    tracked = [m.track_running_stats for m in norms]
-    try:
-        for m in norms: m.track_running_stats = False
-        yield
-    finally:
-        for m,t in zip(norms, tracked): m.track_running_stats = t
-
+# %% ../nbs/11_objectives.ipynb #7ce3844b
 def trades(ball, beta:float=6., steps:int=10, alpha:float=None, bn:str='eval', unseen:bool=False):
     "TRADES: cross-entropy of the batch as it is, plus `beta` times the mean KL from there to where PGD of `steps` of `alpha` (in pixels, default as in `pgd`) makes it largest in `ball`; `unseen`: attacked images do not move running statistics"
     def objective(model, x, y, i=None, crop=None):

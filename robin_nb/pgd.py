@@ -10,7 +10,18 @@ from contextlib import contextmanager, nullcontext
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch import Tensor
 
-# %% ../nbs/10_pgd.ipynb #ed006e57
+# %% ../nbs/10_pgd.ipynb #4ac009b4
+@contextmanager
+def _unseen(model):
+    "Inside, batch norms of `model` in training mode use the batch's statistics and leave their running ones alone"
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    tracked = [m.track_running_stats for m in norms]
+    try:
+        for m in norms: m.track_running_stats = False
+        yield
+    finally:
+        for m,t in zip(norms, tracked): m.track_running_stats = t
+
 @contextmanager
 def frozen(model, bn:str='eval'):
     "Inside, `model` can be differentiated by its input only; batch norms use running statistics ('eval'), the batch's ('batch'), or train as in the authors' code ('official'). Restored after"
@@ -19,20 +30,19 @@ def frozen(model, bn:str='eval'):
     modules,params = list(model.modules()),list(model.parameters())
     training,wanted = [m.training for m in modules],[p.requires_grad for p in params]
     norms = [m for m in modules if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    tracked,maps = [m.track_running_stats for m in norms],[m for m in modules if hasattr(m, 'frozen')]
+    maps = [m for m in modules if hasattr(m, 'frozen')]
     held = [m.frozen for m in maps]
     try:
         model.train(bn=='official')
         for p in params: p.requires_grad_(False)
         for m in maps: m.frozen = True
         if bn=='batch':
-            for m in norms: m.training,m.track_running_stats = True,False
-        with getattr(model, 'inside', nullcontext)(model): yield model
+            for m in norms: m.training = True
+        with _unseen(model) if bn=='batch' else nullcontext(), getattr(model, 'inside', nullcontext)(model): yield model
     finally:
         for m,t in zip(modules, training): m.training = t
         for p,w in zip(params, wanted): p.requires_grad_(w)
         for m,f in zip(maps, held): m.frozen = f
-        for m,t in zip(norms, tracked): m.track_running_stats = t
 
 # %% ../nbs/10_pgd.ipynb #c188a211
 def _checked(x):
