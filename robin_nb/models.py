@@ -99,10 +99,10 @@ def small_resnet(depth:int=34, p:float=.1, n_out:int=10, **kw)->nn.Sequential:
     if p not in widths: raise ValueError(f"p must be one of {list(widths)}; got {p}")
     return resnet(depth, n_out, widths[p], **kw)
 
-# %% ../nbs/09_models.ipynb #e33aa0b9
+# %% ../nbs/09_models.ipynb #5dad1f1f
 ARCHS = dict(small_cnn=small_cnn, resnet=resnet, small_resnet=small_resnet)
 BUDGETS = dict(igq=igq, erk=erk)
-INITS = dict(binary=lambda keep: binary_, scaled=lambda keep: partial(scaled_, keep=keep), uniform_pm1=lambda keep: uniform_pm1_)
+INITS = dict(binary=lambda keep: binary_, scaled=lambda keep: partial(scaled_, keep=keep), constant=lambda keep: partial(scaled_, keep=1.), uniform_pm1=lambda keep: uniform_pm1_)
 
 def build_model(config:dict)->nn.Module:
     "The model that `config` describes: 'arch' and its 'args', and if it is sparse 'sparse', the arguments of `sparsify` with 'init' and 'budget' (or its counts) by name"

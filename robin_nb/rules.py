@@ -5,23 +5,16 @@
 # %% auto #0
 __all__ = ['thin_', 'DropGrow', 'robust_gap', 'AdaptiveDropGrow', 'Rewire', 'HardThreshold', 'rounded', 'ADMM']
 
-# %% ../nbs/21_rules.ipynb #50e62226
+# %% ../nbs/21_rules.ipynb #2a70e180
 import math, torch, torch.nn.functional as F
 from torch.nn.utils import parametrize
 from .core import derived_seed
 from .masks import topk_mask
-from .maps import prunable
 from .pgd import frozen
 from .train import Callback
-from .more_maps import FixedMask, FixedSigns, Sign
+from .more_maps import FixedMask, FixedSigns, Sign, _layers
 
-# %% ../nbs/21_rules.ipynb #d51b085a
-def _layers(model):
-    "Of each layer: its name, what is stored for its weight, its maps"
-    for name,m in prunable(model).items():
-        maps = m.parametrizations.weight if parametrize.is_parametrized(m, 'weight') else []
-        yield name,list(maps.parameters(recurse=False)) if maps else [m.weight],list(maps)
-
+# %% ../nbs/21_rules.ipynb #4889dd14
 def _random(off, d, *seeds):
     "`d` of the positions `off`, drawn by `seeds`"
     return off[torch.randperm(len(off), generator=torch.Generator().manual_seed(derived_seed(*seeds)))[:d].to(off.device)]
@@ -145,17 +138,18 @@ class Rewire(_Rule):
             new = torch.zeros_like(a.flatten()).index_fill_(0, _random((~a).flatten().nonzero().flatten(), b, self.seed, self.steps, l), True).view(a.shape)
             size[new] = self.born; a |= new
 
-# %% ../nbs/21_rules.ipynb #8a30a9da
+# %% ../nbs/21_rules.ipynb #aa028586
 class HardThreshold(Callback):
-    "Keeps the `k` largest of all numbers stored for the weights of a network, over all layers and factors, after each step; of equal ones the later"
-    def __init__(self, k:int): self.k = k
+    "Keeps the `k` largest of all numbers stored for the weights of a network, over all layers and factors, after each step; or as many of each layer as the list `k` says; of equal ones the later"
+    def __init__(self, k): self.k = k
     def begin(self, model, opt):
         if signs := [name for name,_,maps in _layers(model) if any(isinstance(q, Sign) for q in maps)]: raise ValueError(f"{signs[0]} has a Sign, which makes +1 of every 0; a threshold cannot empty it")
-        self.stored = [t for _,stored,_ in _layers(model) for t in stored]
+        self.layers = [stored for _,stored,_ in _layers(model)]; self.stored = sum(self.layers, [])
     @torch.no_grad()
     def after_step(self, model, opt, t):
-        m = topk_mask(torch.cat([t.flatten() for t in self.stored]), self.k)
-        for t,part in zip(self.stored, m.split([t.numel() for t in self.stored])): t.mul_(part.view(t.shape))
+        for stored,k in zip(self.layers, self.k, strict=True) if isinstance(self.k, list) else [(self.stored, self.k)]:
+            m = topk_mask(torch.cat([t.flatten() for t in stored]), k)
+            for t,part in zip(stored, m.split([t.numel() for t in stored])): t.mul_(part.view(t.shape))
 
 # %% ../nbs/21_rules.ipynb #fb0974e3
 def rounded(w, bits:int, rounds:int=20):
