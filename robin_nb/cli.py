@@ -6,7 +6,7 @@
 __all__ = ['PRESETS', 'one_line_errors', 'fraction', 'make_config', 'bytes_of', 'write_json', 'robin_prune', 'open_model',
            'robin_evaluate', 'robin_info', 'robin_pack', 'robin_unpack', 'robin_export', 'pages_folder', 'robin_pages']
 
-# %% ../nbs/31_cli.ipynb #0099f181
+# %% ../nbs/31_cli.ipynb #80e803ad
 import inspect, json, os, platform, shutil, subprocess, sys
 from contextlib import contextmanager
 from importlib import import_module
@@ -25,11 +25,11 @@ from .budgets import mask_bytes
 from .maps import bake, mask_table, masks
 from .models import build_model, load_model, save_model
 from .pgd import pgd
-from .objectives import at, clean, fgsm_carry, fgsm_rs, free, mart, trades
 from .train import TimeLimit, cosine, fit, sgd
 from .evaluate import accuracy, autoattack, check_attack, eps_curve, evaluation, robust_accuracy, verify as holds
 from .additions import additions
 from .compact import drop_dead, load_packed, packed_table, save_packed, size_table, to_onnx, to_program
+from .recipes import make_objective, nearest
 
 # %% ../nbs/31_cli.ipynb #5ec772c7
 if __name__=='__main__' and '__file__' in globals():
@@ -90,16 +90,7 @@ def bytes_of(model)->int:
     except ValueError: return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim>1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/31_cli.ipynb #e5bd0bb6
-def _objective(name, ball, dls, steps, seed):
-    if name=='clean': return clean
-    if name=='pgd': return at(partial(pgd, ball=ball, steps=steps))
-    if name=='fgsm_rs': return fgsm_rs(ball)
-    if name=='carry': return fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad, seed=seed)
-    if name in ('trades','mart'): return dict(trades=trades, mart=mart)[name](ball, steps=steps)
-    if name=='free': return free(ball)
-    raise ValueError(f"objective must be carry, pgd, fgsm_rs, trades, mart, free or clean; got {name!r}")
-
+# %% ../nbs/31_cli.ipynb #76397840
 def _figures(model, history, dls, ball, out):
     from matplotlib import pyplot as plt
     from robin_nb.viz import STYLE, show_attacks, show_history, show_masks
@@ -119,13 +110,12 @@ def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
 
-# %% ../nbs/31_cli.ipynb #9dd72246
+# %% ../nbs/31_cli.ipynb #ab5ad5a4
 def _with_preset(asked, defaults):
     "`asked` with what its preset says, where it says nothing else than the default"
     name = asked['preset']
     if not name: return asked
-    if name not in PRESETS: raise ValueError(f"preset must be one of {', '.join(PRESETS)}; got {name!r}")
-    return asked | {k: v for k,v in PRESETS[name].items() if asked[k]==defaults[k]}
+    return asked | {k: v for k,v in nearest(name, PRESETS, 'preset').items() if asked[k]==defaults[k]}
 
 def _join():
     "The device of this process; started by `torchrun` or `accelerate launch`, it joins the others first"
@@ -134,7 +124,7 @@ def _join():
     from accelerate import PartialState
     return PartialState(cpu=not torch.cuda.is_available()).device
 
-# %% ../nbs/31_cli.ipynb #93a6a6ca
+# %% ../nbs/31_cli.ipynb #c4baa00a
 def _leave():
     "End one of several processes at once: while they took their threads down in order, one has aborted before, and torchrun then stops them all"
     sys.stdout.flush(); sys.stderr.flush(); os._exit(0)
@@ -149,7 +139,7 @@ def _prune(out, restart, no_figures, quiet, **asked):
     config = make_config(dls, o.model, o.widths, o.keep, o.p, o.seed, o.init, o.a, not o.no_lbn, o.dense, o.train_norm) | dict(eps=ball.eps, norm=o.norm, source=str(o.data))
     net = build_model(config).to(device)
     judge = None if o.objective=='clean' else partial(pgd, ball=ball, steps=o.steps)
-    history = fit(net, dls, o.epochs, _objective(o.objective, ball, dls, o.steps, o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
+    history = fit(net, dls, o.epochs, make_objective(o.objective, ball, dls, o.steps, seed=o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
                   [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet,
                   amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None, compile=o.compile)
     if ranks()[0]: _leave()                                            # one of several processes writes
@@ -171,7 +161,7 @@ PRESETS = {f'rn{depth}-{data}{fast}': dict(_PAPER, model=f'resnet{depth}', data=
            'rn34-cifar10-trades': dict(_PAPER, model='resnet34', data='cifar10', eps='8/255', objective='trades', epochs=400),
            'imagenet100-fast': dict(_PAPER, model='resnet34', data='imagenet100', eps='2/255', objective='carry', epochs=100, warmup=.05, momentum=.875, weight_decay=2**-15)}
 
-# %% ../nbs/31_cli.ipynb #7a2d6302
+# %% ../nbs/31_cli.ipynb #20085b50
 @call_parse
 def robin_prune(
     preset:str='',             # Settings of a published run: rn34-cifar10, rn34-cifar10-fast, rn34-cifar10-trades, rn18-..., rn50-..., rn34-cifar100, imagenet100-fast; what you say wins
@@ -183,8 +173,8 @@ def robin_prune(
     p:float=.1,                # 0: equal counts in every layer; 1: equal shares
     eps:str='0.1',             # Size of the attack in pixels of [0,1], such as 0.1 or 8/255
     norm:str='linf',           # linf or l2
-    objective:str='carry',     # carry (one remembered step), pgd, fgsm_rs, trades, mart, free (four steps with each batch) or clean
-    steps:int=5,               # Steps of objectives pgd, trades and mart, and of the validation attack
+    objective:str='carry',     # carry (one remembered step), pgd, fgsm_rs, trades, mart, mix (half clean), free (four steps with each batch) or clean
+    steps:int=5,               # Steps of objectives pgd, trades, mart and mix, and of the validation attack
     epochs:int=20,
     bs:int=32,                 # Images in a batch
     lr:float=1.5,              # Learning rate (of the scores, or of dense weights)
