@@ -27,7 +27,7 @@ from .train import Callback, StopFit, cosine, fit, sgd
 from .more_maps import Clip, FixedMask, FixedSigns, GainSign, LowRankSparse, Sign, Ternary, _layers, add_map
 from .rules import ADMM, AdaptiveDropGrow, DropGrow, HardThreshold, Rewire, robust_gap, thin_
 
-# %% ../nbs/22_recipes.ipynb #00ac4b56
+# %% ../nbs/22_recipes.ipynb #98a82f8d
 @dataclass(frozen=True)
 class Phase:
     "One call of `fit`, as data: numbers as published, the rest by name"
@@ -37,8 +37,8 @@ class Phase:
     rules: tuple = ()           # Names in `RULES`
     opt: str = 'sgd'            # Or 'adam'
     lr: float = .1              # At the top of the schedule
-    sched: str = 'cosine'       # Or 'steps': a tenth at each share of the run in `drops`
-    drops: tuple = (.5,.75)     # Where 'steps' have their steps
+    sched: str = 'cosine'       # Or 'multistep': a tenth at each share of the run in `drops`
+    drops: tuple = (.5,.75)     # Of 'multistep'
     weight_decay: float = 5e-4  # Not of norms and biases
     steps: int = 10             # Of the attack
     alpha: float = None         # Of a step, in eps; default 2.5/steps
@@ -56,7 +56,7 @@ class Recipe:
     lbn: bool = False           # A last batch norm
     binary: bool = False        # Signs of the weights that are trained
     init: str = 'kaiming'       # Of weights: kaiming, or a name in `INITS`
-    a: float = 0.               # Scores start uniform in (-a,a); 0: in plus minus 1/sqrt(fan-in)
+    a: float = None             # Scores start uniform in (-a,a); default 1/sqrt(fan-in), layer by layer
     note: str = ''              # What rests on a reconstruction
     def __post_init__(self):
         if not 0 < self.keep <= 1: raise ValueError(f"keep is the share that stays, in (0,1]; got {self.keep}")
@@ -67,7 +67,7 @@ class Recipe:
         maps = ', '.join(filter(None, ['sign'*self.binary, each(lambda q: STARTS[q.start].__doc__)]))
         budget = '' if self.keep==1 else f'power {self.p:g}' if self.budget=='power' else self.budget
         return dict(recipe=self.name, who=self.who, map=maps, keep=self.keep, budget=budget, rule=each(lambda q: ' and '.join(r for r in q.rules if r != 'clip')),
-                    objective=each(lambda q: q.objective), phases=' + '.join(str(q.epochs) for q in self.phases), lbn=self.lbn, note=self.note)
+                    objective=each(lambda q: f'{q.objective}-{q.steps}' if q.objective in ('pgd','mix','trades','mart') else q.objective), init=self.init, phases=' + '.join(str(q.epochs) for q in self.phases), lbn=self.lbn, note=self.note)
 
 # %% ../nbs/22_recipes.ipynb #9c61a0c2
 def nearest(name:str, known:dict, what:str):
@@ -101,7 +101,7 @@ def make_objective(
                 trades=lambda: trades(ball, steps=steps, alpha=alpha, bn=bn), mart=lambda: mart(ball, steps=steps, alpha=alpha, bn=bn))
     return nearest(name, made, 'objective')()
 
-# %% ../nbs/22_recipes.ipynb #8c010758
+# %% ../nbs/22_recipes.ipynb #d16f4e27
 @dataclass
 class _Run:
     "What the starts and rules of one run need to know"
@@ -112,7 +112,7 @@ class _Run:
     seed: int = 0
     steps: int = None
     valid_steps: int = 10
-    factors: dict = field(default_factory=dict)
+    lr_factors: dict = field(default_factory=dict)
     epochs: int = 1                                                   # Of the phase
     def __post_init__(self):
         r = self.recipe
@@ -127,7 +127,7 @@ class _Run:
         if r.budget=='global': return global_counts([stored[0] for _,stored,_ in _layers(model)], r.keep)
         return dict(power=lambda: keep_counts([s.numel() for s in shapes], r.keep, r.p), igq=lambda: igq(shapes, r.keep), erk=lambda: erk(shapes, r.keep))[r.budget]()
 
-# %% ../nbs/22_recipes.ipynb #d003d83d
+# %% ../nbs/22_recipes.ipynb #ad42b3b8
 def _kaiming_(w, seed, layer): return nn.init.kaiming_normal_(w, generator=torch.Generator().manual_seed(derived_seed(seed, layer)))
 
 def _drawn(run, config=None):
@@ -149,7 +149,7 @@ def _scores(run, model):
     init = _kaiming_ if r.init=='kaiming' else INITS[r.init](r.keep)
     sparsify(model, r.keep, seed=run.seed, init=init, a=r.a or 1., budget=run.counts(model))
     with torch.no_grad():
-        if not r.a: [s.mul_(s[0].numel()**-.5) for s in scores(model)]
+        if r.a is None: [s.mul_(s[0].numel()**-.5) for s in scores(model)]
     return model
 
 def _gain(run, model):
@@ -157,7 +157,7 @@ def _gain(run, model):
     def make(q, w): g = GainSign(w, int(q.k)); g.scores = q.scores; return g
     return _swap(_scores(run, model), make)
 
-# %% ../nbs/22_recipes.ipynb #cb5fa14a
+# %% ../nbs/22_recipes.ipynb #daaf0c3d
 def _signs(run, model): return add_map(model, Sign) if run.recipe.binary else model
 def _dense(run, model): return _signs(run, _drawn(run))
 
@@ -181,20 +181,20 @@ def _found(run, model):
     return _swap(model, make)
 
 def _redrawn(run, model):
-    "fixed mask"
+    "fixed mask, new signs"
     model = _found(run, model)
     for l,(_,(w,*_),_) in enumerate(_layers(model)): binary_(w.data, run.seed+1, l)
     for m in model.modules():
         if hasattr(m, 'reset_running_stats'): m.reset_running_stats()
     return model
 
-# %% ../nbs/22_recipes.ipynb #2f071b49
+# %% ../nbs/22_recipes.ipynb #23246b06
 def small_twin(
     config:dict,   # Of the dense network
     keep:float,    # The share of its weights that the twin may have
     p:float=.1,    # Stages are c*2**(p*stage) wide
 )->dict:           # The `config` of the twin
-    "The widest dense network as deep as that of `config` with at most the share `keep` of its weights; ValueError where one channel a layer is too much"
+    "The widest dense network as deep as that of `config` with at most the share `keep` of its weights (of ResNets at keep .01 the authors' own widths, which for p = 1 are 1 % over); ValueError where one channel a layer is too much"
     def size(config):
         with torch.device('meta'): return sum(m.weight.numel() for m in prunable(build_model(config)).values())
     args,deep,most = config['args'],config['arch']=='resnet',n_kept(size(config), keep)
@@ -218,7 +218,7 @@ def inherit_(large, small):
             if t.ndim: a.state_dict()[name][:len(t)] = t
     return large
 
-# %% ../nbs/22_recipes.ipynb #469b9e8f
+# %% ../nbs/22_recipes.ipynb #604c2400
 def _largest(run, model):
     "fixed mask"
     return add_map(model, FixedMask, run.counts(model))
@@ -240,8 +240,12 @@ def _factors(run, model):
     "(B+I)A+C"
     return add_map(model, LowRankSparse)
 
-def _small(run, model): return _signs(run, _drawn(run, small_twin(run.config, run.recipe.keep, run.recipe.p)))
-def _inherited(run, model): return inherit_(_drawn(run), model)
+def _small(run, model):
+    "narrow"
+    return _signs(run, _drawn(run, small_twin(run.config, run.recipe.keep, run.recipe.p)))
+def _inherited(run, model):
+    "wide"
+    return inherit_(_drawn(run), model)
 def _same(run, model): return model
 
 STARTS = dict(dense=_dense, small=_small, scores=_scores, gain=_gain, by_size=_by_size, found=_found, redrawn=_redrawn, largest=_largest, thinned=_thinned, sizes=_sizes, ternary=_ternary, factors=_factors, inherited=_inherited, same=_same)
@@ -286,7 +290,7 @@ def kept(model)->int:
         n += int(held[0] if held else sum(t.count_nonzero() for t in stored) if len(stored) > 1 else m.weight.count_nonzero())
     return n
 
-# %% ../nbs/22_recipes.ipynb #6d2881a0
+# %% ../nbs/22_recipes.ipynb #5d306f78
 def _optimizer(q, factors):
     lr = q.lr*factors.get('adam' if q.opt=='adam' else 'scores' if q.start in ('scores','gain','by_size') else 'weights', 1.)
     if q.opt=='sgd': return sgd(lr, .9, q.weight_decay)
@@ -302,10 +306,20 @@ def _phase(run, q, model, out, **options):
     if springs: objective = plus(objective, *[lambda *batch, r=r: r.penalty() for r in springs])
     sched = cosine() if q.sched=='cosine' else lambda t: .1**sum(t >= d for d in q.drops)
     judge = None if q.objective=='clean' else partial(pgd, ball=run.ball, steps=run.valid_steps)                       # clean training is judged by clean accuracy
-    history = fit(model, run.dls, run.epochs, objective, _optimizer(q, run.factors), sched, rules, out, attack=judge, seed=run.seed, **options)
+    history = fit(model, run.dls, run.epochs, objective, _optimizer(q, run.lr_factors), sched, rules, out, attack=judge, seed=run.seed, **options)
     for r in springs: r.finish()
     best = history.best
     return dict(start=q.start, epochs=len(history), best=best['epoch'], clean=best['clean'], robust=best['robust'], kept=kept(model), seconds=round(sum(h['seconds'] for h in history), 1))
+
+def _check_names(recipe, lr_factors):
+    "ValueError with the nearest name for one that leads nowhere"
+    def check(name, known, what): nearest(name, dict.fromkeys(known), what)
+    check(recipe.init, ('kaiming', *INITS), 'init'); check(recipe.budget, ('power','igq','erk','global'), 'budget')
+    for name in lr_factors: check(name, ('scores','weights','adam'), 'lr_factors')
+    for q in recipe.phases:
+        check(q.start, STARTS, 'start'); passes(q.objective, q.steps)
+        for name in q.rules: check(name, RULES, 'rule')
+        for what,known in dict(opt=('sgd','adam'), sched=('cosine','multistep'), bn=('eval','batch','official')).items(): check(getattr(q, what), known, what)
 
 def _claim(out, ours):
     "Note in the folder `out` whose run it holds; ValueError if it is another's"
@@ -315,7 +329,7 @@ def _claim(out, ours):
     if other: raise ValueError(f"{out} holds a run with another {' and another '.join(other)}; choose another folder")
     with replacing(file) as part: part.write_text(json.dumps(ours))
 
-# %% ../nbs/22_recipes.ipynb #d65b90ee
+# %% ../nbs/22_recipes.ipynb #ba0057fe
 def train_recipe(
     recipe:Recipe,        # What to do
     config:dict,          # Of the dense network, as `build_model` takes it: 'arch' and 'args'
@@ -326,7 +340,7 @@ def train_recipe(
     seed:int=0,           # Of weights, scores, order and noise
     steps:int=None,       # Of the attack in training; default as published
     valid_steps:int=10,   # Of the attack that chooses the epoch
-    factors:dict={},      # What learning rates of 'scores', 'weights' and 'adam' are multiplied by, as short runs need it
+    lr_factors:dict={},   # What learning rates of 'scores', 'weights' and 'adam' are multiplied by, as short runs need it
     device=None,          # Where to train
     progress:bool=False,  # Show bars and a line an epoch
     check:bool=False,     # Only raise what would stop a run, and train nothing
@@ -334,13 +348,11 @@ def train_recipe(
 )->tuple[nn.Module,dict,Table]:   # The network, the `config` that `save_model` wants, a record of each phase
     "Train by `recipe`. The network of a single search keeps its score masks, any other is baked. ValueError, before anything is trained, for what cannot work and for a folder that holds another run"
     config = dict(config, args=dict(config.get('args', {}), lbn=recipe.lbn), sparse=None)
-    for q in recipe.phases:
-        nearest(q.start, STARTS, 'start'); passes(q.objective, q.steps)
-        for name in q.rules: nearest(name, RULES, 'rule')
-    run,model,records = _Run(recipe, config, dls, ball, seed, steps, valid_steps, factors),None,Table()
+    _check_names(recipe, lr_factors)
+    run,model,records = _Run(recipe, config, dls, ball, seed, steps, valid_steps, lr_factors),None,Table()
     parts = _shares([q.epochs for q in recipe.phases], epochs)
     if check: return None,config,records
-    if out: _claim(out, dict(recipe=asdict(recipe), config=config, data=f'{dls.name}, {len(dls.train.dataset)} pictures', ball=str(ball), epochs=sum(parts), seed=seed, steps=steps, valid_steps=valid_steps, factors=factors))
+    if out: _claim(out, dict(recipe=asdict(recipe), config=config, data=f'{dls.name}, {len(dls.train.dataset)} pictures', ball=str(ball), epochs=sum(parts), seed=seed, steps=steps, valid_steps=valid_steps, lr_factors=lr_factors))
     for j,(q,e) in enumerate(zip(recipe.phases, parts), 1):
         run.epochs = e; set_seed(derived_seed(seed, j))
         model,file = STARTS[q.start](run, model).to(device),out and Path(out)/f'phase{j}.pt'
@@ -353,19 +365,19 @@ def train_recipe(
             with replacing(file) as part: torch.save(dict(model=model.state_dict(), record=records[-1]), part)
     alone = [q.start for q in recipe.phases]==['scores'] and recipe.init in INITS
     sparse = dict(keep=recipe.keep, p=recipe.p, seed=seed, init=recipe.init, budget=None if recipe.budget=='power' else recipe.budget)
-    if q.start=='small': config = small_twin(config, recipe.keep, recipe.p)
+    if recipe.phases[-1].start=='small': config = small_twin(config, recipe.keep, recipe.p)
     return (model if alone else bake(model)).eval(), dict(config, sparse=sparse if alone else None, recipe=asdict(recipe)), records
 
-# %% ../nbs/22_recipes.ipynb #5164c440
+# %% ../nbs/22_recipes.ipynb #0409f328
 _BINARY = 'how it was made binary is not public: here signs of stored weights, with the optimizer of at_binary'
 def _made(recipe):
     "`recipe`; where it is binary, with the clipping and the optimizer that signs of stored weights need, and a note"
     if not recipe.binary: return recipe
     def adam(q): return replace(q, rules=('clip', *q.rules), opt='adam', lr=1e-4)
-    return replace(recipe, phases=tuple(map(adam, recipe.phases)), note=_BINARY*(recipe.name not in ('at_binary','small_at')))
+    return replace(recipe, phases=tuple(map(adam, recipe.phases)), note='; '.join(filter(None, [recipe.note, _BINARY*(recipe.name not in ('at_binary','small_at'))])))
 
 def hydra(keep=.01, p=.1, lbn=False, binary=False, objective='trades'):
-    "Train, find a mask for the trained weights by scores that start as their size, train again; `binary` for signs of the weights, `objective` as `make_objective` knows it"
+    "Train, find a mask for the trained weights by scores that start as these weights, train again; `binary` for signs of the weights, `objective` as `make_objective` knows it"
     q = Phase(100, 'dense', objective, weight_decay=1e-4, bn='eval')
     return _made(Recipe('hydra', 'Sehwag and others 2020', (q, replace(q, epochs=20, start='by_size'), replace(q, start='found', lr=.01)), keep, p=p, lbn=lbn, binary=binary))
 
@@ -396,7 +408,7 @@ def ticket_retrain(keep=.01, p=.1, lbn=True):
     "Our mask, other signs and fresh statistics, then the weights trained"
     return Recipe('ticket_retrain', _BY, (Phase(400, 'scores'), Phase(400, 'redrawn')), keep, p=p, lbn=lbn, init='binary', a=.01)
 
-# %% ../nbs/22_recipes.ipynb #7f8b5d6c
+# %% ../nbs/22_recipes.ipynb #126f38d4
 def edge_popup(keep=.3, lbn=False):
     "Scores on random weights of one size, clean training, equal shares"
     return Recipe('edge_popup', 'Ramanujan and others 2020', (Phase(100, 'scores', 'clean'),), keep, p=1., lbn=lbn, init='constant')
@@ -407,12 +419,12 @@ def biprop(keep=.2, lbn=False):
 
 def rst(keep=.01, lbn=False):
     "Robust scratch tickets: edge-popup with PGD-7, equal shares"
-    return Recipe('rst', 'Fu and others 2021', (Phase(160, 'scores', steps=7, alpha=.25, sched='steps'),), keep, p=1., lbn=lbn, init='constant')
+    return Recipe('rst', 'Fu and others 2021', (Phase(160, 'scores', steps=7, alpha=.25, sched='multistep'),), keep, p=1., lbn=lbn, init='constant')
 
-# %% ../nbs/22_recipes.ipynb #12e8b122
+# %% ../nbs/22_recipes.ipynb #76fe3ca4
 def at_dense(lbn=False):
     "Adversarial training of all weights"
-    return Recipe('at', 'Madry and others 2018', (Phase(400, 'dense', sched='steps'),), lbn=lbn)
+    return Recipe('at', 'Madry and others 2018', (Phase(400, 'dense', sched='multistep'),), lbn=lbn)
 
 def at_binary(lbn=False):
     "Adversarial training of signs of stored weights: BinaryConnect"
@@ -420,27 +432,27 @@ def at_binary(lbn=False):
 
 def small_at(keep=.01, p=.1, lbn=False, binary=False):
     "Adversarial training of a dense network with as many weights as the pruned ones keep; `binary` for their signs"
-    return _made(Recipe('small_at', 'Madry and others 2018', (Phase(400, 'small', sched='cosine' if binary else 'steps'),), keep, p=p, lbn=lbn, binary=binary))
+    return _made(Recipe('small_at', 'Madry and others 2018', (Phase(400, 'small', sched='cosine' if binary else 'multistep'),), keep, p=p, lbn=lbn, binary=binary))
 
-# %% ../nbs/22_recipes.ipynb #d840d03e
+# %% ../nbs/22_recipes.ipynb #7627cd73
 def flying_bird(keep=.01, lbn=False, binary=False):
     "Drop the smallest, grow at random, and train; `binary` for signs of the weights"
-    return _made(Recipe('flying_bird', 'Chen and others 2022', (Phase(200, 'thinned', sched='steps', rules=('drop_grow',)),), keep, 'igq', lbn=lbn, binary=binary))
+    return _made(Recipe('flying_bird', 'Chen and others 2022', (Phase(200, 'thinned', sched='multistep', rules=('drop_grow',)),), keep, 'igq', lbn=lbn, binary=binary))
 
 def flying_bird_plus(keep=.01, lbn=False, binary=False):
     "FlyingBird whose budget follows overfitting and underfitting: `keep` is its start; `binary` as there"
-    return _made(Recipe('flying_bird_plus', 'Chen and others 2022', (Phase(200, 'thinned', sched='steps', rules=('adaptive',)),), keep, 'igq', lbn=lbn, binary=binary))
+    return _made(Recipe('flying_bird_plus', 'Chen and others 2022', (Phase(200, 'thinned', sched='multistep', rules=('adaptive',)),), keep, 'igq', lbn=lbn, binary=binary, note='how far it overfits is measured on four batches after each epoch, theirs while training'))
 
-# %% ../nbs/22_recipes.ipynb #e2167fd1
+# %% ../nbs/22_recipes.ipynb #ada6cbe2
 def robust_bird(keep=.01, lbn=False):
     "Clean training until the largest weights hold still, then adversarial training of these"
-    return Recipe('robust_bird', 'Chen and others 2022', (Phase(50, 'dense', 'clean', rules=('early_bird',)), Phase(200, 'largest', sched='steps')), keep, 'global', lbn=lbn, note='the first phase ends after 50 epochs at the latest: our choice')
+    return Recipe('robust_bird', 'Chen and others 2022', (Phase(50, 'dense', 'clean', rules=('early_bird',)), Phase(200, 'largest', sched='multistep')), keep, 'global', lbn=lbn, note='the first phase ends after 50 epochs at the latest: our choice')
 
 def bcs(keep=.01, lbn=False, objective='trades'):
     "Sizes under fixed signs; what dies is replaced at random, at once; `objective` as `make_objective` knows it"
-    return Recipe('bcs', 'Özdenizci and Legenstein 2021', (Phase(200, 'sizes', objective, sched='steps', rules=('rewire',), bn='eval'),), keep, 'global', lbn=lbn)
+    return Recipe('bcs', 'Özdenizci and Legenstein 2021', (Phase(200, 'sizes', objective, sched='multistep', rules=('rewire',), bn='eval'),), keep, 'global', lbn=lbn)
 
-# %% ../nbs/22_recipes.ipynb #39ce585c
+# %% ../nbs/22_recipes.ipynb #689c4b44
 def atmc(keep=.01, p=None, lbn=False, binary=False, factors=True, bits=False):
     "Train, train under a threshold, then factors under it; `p` for a threshold in each layer, `factors` False for the plain form, `bits` for values of 8 bits, `binary` for signs of what the threshold leaves"
     rules = ('threshold' if p is None else 'threshold_each',)
@@ -454,7 +466,7 @@ def atmc(keep=.01, p=None, lbn=False, binary=False, factors=True, bits=False):
 
 def iwi(keep=.01, p=.1, lbn=False):
     "Inverse weights inheritance: a small network, and a large one that starts as it"
-    return Recipe('iwi', 'Liao and others 2022', (Phase(200, 'small', sched='steps'), Phase(200, 'inherited', sched='steps')), keep, p=p, lbn=lbn, note='a reconstruction: no code is public')
+    return Recipe('iwi', 'Liao and others 2022', (Phase(200, 'small', sched='multistep'), Phase(200, 'inherited', sched='multistep')), keep, p=p, lbn=lbn, note='a reconstruction: no code is public, and its epochs are ours')
 
 # %% ../nbs/22_recipes.ipynb #978f9dce
 RECIPES = {f().name: f for f in (ours, ours_fast, ours_trades, ticket_finetune, ticket_retrain, edge_popup, biprop, rst, at_dense, at_binary, small_at, hydra, lwm, flying_bird, flying_bird_plus, robust_bird, bcs, atmc, iwi)}
