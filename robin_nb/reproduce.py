@@ -25,8 +25,8 @@ SCALES = dict(
     small=dict(data='fashion_mnist', images=None, arch='resnet', args=dict(depth=18, width=16, stem='imagenet'), eps=.1, bs=128, epochs=3, every=1, steps=2, valid_steps=10, keeps=[.05,.01], seeds=[0,1,2], n=2000, attack='PGD-20', lr_factors=dict(scores=1., weights=1., adam=50.)),
     paper=dict(data='cifar10', images=None, arch='resnet', args=dict(depth=34), eps=8/255, bs=256, epochs=None, every=1, steps=None, valid_steps=10, keeps=[.01], seeds=[0,1,2], n=None, attack='AutoAttack', lr_factors={}))
 
-# %% ../nbs/32_reproduce.ipynb #7acbcb55
-PAPER = [dict(zip(('method','network','pruning','fp','binary','paper_fp','paper_binary'), row)) for row in [
+# %% ../nbs/32_reproduce.ipynb #58dd7841
+PAPER = tuple(dict(zip(('method','network','pruning','fp','binary','paper_fp','paper_binary'), row)) for row in [
     ('AT',          'full',       'not pruned', ('at', {}),                   ('at_binary', {}),                  43.26, 40.34),
     ('AT',          'full, LBN',  'not pruned', ('at', dict(lbn=True)),       ('at_binary', dict(lbn=True)),      42.39, 39.58),
     ('AT',          'small',      'not pruned', ('small_at', {}),             ('small_at', dict(binary=True)),    38.81, 26.03),
@@ -39,8 +39,8 @@ PAPER = [dict(zip(('method','network','pruning','fp','binary','paper_fp','paper_
     ('ATMC',        'full',       'global',     ('atmc', {}),                 ('atmc', dict(binary=True)),        34.14, 25.62),
     ('ATMC',        'full',       'p = 0.1',    ('atmc', dict(p=.1)),         ('atmc', dict(p=.1, binary=True)),  34.58, 24.62),
     ('Ours',        'full, LBN',  'p = 0.1',    None,                         ('ours', {}),                       None,  45.06),
-    ('Ours (fast)', 'full, LBN',  'p = 0.1',    None,                         ('ours_fast', {}),                  None,  40.77)]]
-NEIGHBOURS = [('ours_trades', {}), ('lwm', {}), ('lwm', dict(binary=True)), ('hydra', dict(objective='pgd')), ('hydra', dict(binary=True, objective='pgd')), ('bcs', dict(objective='pgd')), ('atmc', dict(factors=False)), ('robust_bird', {}), ('iwi', {}), ('edge_popup', {}), ('biprop', {})]
+    ('Ours (fast)', 'full, LBN',  'p = 0.1',    None,                         ('ours_fast', {}),                  None,  40.77)])
+NEIGHBOURS = (('ours_trades', {}), ('lwm', {}), ('lwm', dict(binary=True)), ('hydra', dict(objective='pgd')), ('hydra', dict(binary=True, objective='pgd')), ('bcs', dict(objective='pgd')), ('atmc', dict(factors=False)), ('robust_bird', {}), ('iwi', {}), ('edge_popup', {}), ('biprop', {}))
 
 # %% ../nbs/32_reproduce.ipynb #211ab4dd
 def _cell(name, options, keep, seed):
@@ -74,9 +74,9 @@ def shard(cells:list, text:str)->list:
     if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)): raise ValueError(f"a shard is i/n with 1 <= i <= n, such as 2/8; got {text!r}")
     return cells[int(i)-1::int(n)]
 
-# %% ../nbs/32_reproduce.ipynb #d74b7ede
+# %% ../nbs/32_reproduce.ipynb #7e6ba4b7
 def run_cell(cell:dict, scale:dict, dls, out)->dict:
-    "Train and judge one `cell` on `dls`, in the folder `out`/cell; its report, which is read where it is there already"
+    "Train and judge one `cell` at a `scale`, a value of `SCALES`, on `dls`, in the folder `out`/cell; its report, which is read where it is there already"
     folder = Path(out)/cell['cell']; file = folder/'report.json'
     if file.exists(): return json.loads(file.read_text())
     r,ball = recipe(cell['recipe'], **cell['options']),Linf(scale['eps'])
@@ -93,8 +93,8 @@ def run_cell(cell:dict, scale:dict, dls, out)->dict:
     for rest in folder.glob('phase*'): shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
     return report
 
-# %% ../nbs/32_reproduce.ipynb #e32498b4
-COLUMNS = ['cell','recipe','options','seed','weights','kept','nonzero','clean','robust','low','high','protocol','images','epochs','forwards','backwards','seconds']
+# %% ../nbs/32_reproduce.ipynb #e1e0e0c9
+COLUMNS = ('cell','recipe','options','seed','weights','kept','nonzero','clean','robust','low','high','protocol','images','epochs','forwards','backwards','seconds')
 
 def gather_cells(out)->Table:
     "All reports under `out` as one tidy table, a row for each cell, also written to `out`/cells.csv, where options are JSON"
@@ -112,14 +112,14 @@ def read_cells(file)->Table:
     def value(column, text): return text if column in ('cell','recipe','protocol') else json.loads(text)
     with open(file, newline='') as f: return Table({c: value(c, text) for c,text in row.items()} for row in csv.DictReader(f))
 
-# %% ../nbs/32_reproduce.ipynb #592abaa2
+# %% ../nbs/32_reproduce.ipynb #22d29b21
 def mean_sd(rows, column:str='robust')->str:
     "Mean of a `column` of `rows` in percent, with the standard deviation over seeds where there are several"
     v = [100*r[column] for r in rows]
     return '' if not v else f'{v[0]:.1f}' if len(v)==1 else f'{statistics.mean(v):.1f} ± {statistics.stdev(v):.1f}'
 
 def chosen(rows, name:str, options:dict)->list:
-    "Those of `rows` with this recipe and exactly these `options`"
+    "Those of `rows` whose recipe is called `name`, with exactly these `options`"
     return [r for r in rows if r['recipe']==name and r['options']==options]
 
 def paper_table(rows, keeps, column:str='robust')->Table:
@@ -136,7 +136,7 @@ def paper_table(rows, keeps, column:str='robust')->Table:
         table.append(shown)
     return table
 
-# %% ../nbs/32_reproduce.ipynb #a532111f
+# %% ../nbs/32_reproduce.ipynb #698a697e
 def plane_table(rows, column:str='robust')->Table:
     "`rows` of an ablation: keep downwards, p to the right, a `column` of `read_cells` in the cells"
     return Table(dict(keep=keep, **{f'p = {p:g}': mean_sd(chosen(rows, 'ours', dict(keep=keep, p=p)), column) for p in PLANE['p']}) for keep in PLANE['keep'])
@@ -148,7 +148,7 @@ def factor_table(rows)->Table:
     return Table([show('none', "the paper's point", at())] + [show(f, v, at(**{f: v})) for f,values in FACTORS.items() for v in values])
 
 def views(what:str, rows, scale:dict)->dict:
-    "Tables of `rows` by title: of a table at a `scale` the paper's form, of an ablation the plane and the factors, of tickets a row for each recipe"
+    "Tables of `rows` of `what` by title: of a table at a `scale` the paper's form, of an ablation the plane and the factors, of tickets a row for each recipe"
     if what=='table': return {'Robust accuracy, and the paper\'s (RN34, CIFAR-10, eps 8/255, keep .01, AutoAttack)': paper_table(rows, scale['keeps']), 'Clean accuracy': paper_table(rows, scale['keeps'], 'clean')}
     if what=='ablation': return {'Robust accuracy by keep and p': plane_table(rows), 'Clean accuracy by keep and p': plane_table(rows, 'clean'), 'One factor at a time': factor_table(rows)}
     return {'Tickets': Table(dict(recipe=name, keep=keep, clean=mean_sd(found, 'clean'), robust=mean_sd(found)) for keep in scale['keeps'] for name in dict.fromkeys(r['recipe'] for r in rows) if (found := chosen(rows, name, dict(keep=keep))))}
