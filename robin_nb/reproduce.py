@@ -25,7 +25,7 @@ SCALES = dict(
     small=dict(data='fashion_mnist', images=None, arch='resnet', args=dict(depth=18, width=16, stem='imagenet'), eps=.1, bs=128, epochs=3, every=1, steps=2, valid_steps=10, keeps=[.05,.01], seeds=[0,1,2], n=2000, attack='PGD-20', lr_factors=dict(scores=1., weights=1., adam=50.)),
     paper=dict(data='cifar10', images=None, arch='resnet', args=dict(depth=34), eps=8/255, bs=256, epochs=None, every=1, steps=None, valid_steps=10, keeps=[.01], seeds=[0,1,2], n=None, attack='AutoAttack', lr_factors={}))
 
-# %% ../nbs/32_reproduce.ipynb #58dd7841
+# %% ../nbs/32_reproduce.ipynb #e67436be
 PAPER = tuple(dict(zip(('method','network','pruning','fp','binary','paper_fp','paper_binary'), row)) for row in [
     ('AT',          'full',       'not pruned', ('at', {}),                   ('at_binary', {}),                  43.26, 40.34),
     ('AT',          'full, LBN',  'not pruned', ('at', dict(lbn=True)),       ('at_binary', dict(lbn=True)),      42.39, 39.58),
@@ -40,7 +40,7 @@ PAPER = tuple(dict(zip(('method','network','pruning','fp','binary','paper_fp','p
     ('ATMC',        'full',       'p = 0.1',    ('atmc', dict(p=.1)),         ('atmc', dict(p=.1, binary=True)),  34.58, 24.62),
     ('Ours',        'full, LBN',  'p = 0.1',    None,                         ('ours', {}),                       None,  45.06),
     ('Ours (fast)', 'full, LBN',  'p = 0.1',    None,                         ('ours_fast', {}),                  None,  40.77)])
-NEIGHBOURS = (('ours_trades', {}), ('lwm', {}), ('lwm', dict(binary=True)), ('hydra', dict(objective='pgd')), ('hydra', dict(binary=True, objective='pgd')), ('bcs', dict(objective='pgd')), ('atmc', dict(factors=False)), ('robust_bird', {}), ('iwi', {}), ('edge_popup', {}), ('biprop', {}))
+NEIGHBOURS = (('ours_trades', {}), ('lwm', {}), ('lwm', dict(binary=True)), ('hydra', dict(objective='pgd')), ('hydra', dict(binary=True, objective='pgd')), ('hydra', dict(keep=.01, binary=True, objective='pgd')), ('bcs', dict(objective='pgd')), ('atmc', dict(factors=False)), ('robust_bird', {}), ('iwi', {}), ('edge_popup', {}), ('biprop', {}))
 
 # %% ../nbs/32_reproduce.ipynb #211ab4dd
 def _cell(name, options, keep, seed):
