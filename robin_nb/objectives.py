@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['clean', 'at', 'fgsm_rs', 'fgsm_carry', 'trades', 'mart', 'free', 'plus', 'l1', 'gradient_penalty']
 
-# %% ../nbs/11_objectives.ipynb #7de797e1
+# %% ../nbs/11_objectives.ipynb #5abaff8e
 from contextlib import nullcontext
-import torch, torch.nn as nn, torch.nn.functional as F
+import torch, torch.nn.functional as F
 from .core import derived_seed, gather
 from .minimax import _random
 from .maps import prunable

@@ -74,14 +74,17 @@ def shard(cells:list, text:str)->list:
     if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)): raise ValueError(f"a shard is i/n with 1 <= i <= n, such as 2/8; got {text!r}")
     return cells[int(i)-1::int(n)]
 
-# %% ../nbs/32_reproduce.ipynb #7e6ba4b7
+# %% ../nbs/32_reproduce.ipynb #eab20167
+def _config(scale, dls):
+    "Of the dense network of a `scale`, for `dls`"
+    return dict(arch=scale['arch'], args=dict(scale['args'], c_in=dls.shape[0], n_out=dls.n_classes, normalize=[list(dls.mean), list(dls.std)]), data=dls.name, classes=list(dls.classes), eps=scale['eps'], norm='linf')
+
 def run_cell(cell:dict, scale:dict, dls, out)->dict:
     "Train and judge one `cell` at a `scale`, a value of `SCALES`, on `dls`, in the folder `out`/cell; its report, which is read where it is there already"
     folder = Path(out)/cell['cell']; file = folder/'report.json'
     if file.exists(): return json.loads(file.read_text())
     r,ball = recipe(cell['recipe'], **cell['options']),Linf(scale['eps'])
-    config = dict(arch=scale['arch'], args=dict(scale['args'], c_in=dls.shape[0], n_out=dls.n_classes, normalize=[list(dls.mean), list(dls.std)]), data=dls.name, classes=list(dls.classes), eps=ball.eps, norm='linf')
-    net,config,phases = train_recipe(r, config, dls, ball, scale['epochs'], folder, cell['seed'], scale['steps'], scale['valid_steps'], scale['lr_factors'], default_device(), channels_last=True, every=scale['every'])
+    net,config,phases = train_recipe(r, _config(scale, dls), dls, ball, scale['epochs'], folder, cell['seed'], scale['steps'], scale['valid_steps'], scale['lr_factors'], default_device(), channels_last=True, every=scale['every'])
     clean = accuracy(net, dls.test, scale['n'])
     robust = autoattack(net, dls.test, ball, scale['n'], resume=folder/'phase-autoattack.pt') if scale['attack']=='AutoAttack' else robust_accuracy(net, dls.test, ball, int(scale['attack'][4:]), n=scale['n'])
     save_model(net, folder/'model.safetensors', config)
@@ -153,7 +156,7 @@ def views(what:str, rows, scale:dict)->dict:
     if what=='ablation': return {'Robust accuracy by keep and p': plane_table(rows), 'Clean accuracy by keep and p': plane_table(rows, 'clean'), 'One factor at a time': factor_table(rows)}
     return {'Tickets': Table(dict(recipe=name, keep=keep, clean=mean_sd(found, 'clean'), robust=mean_sd(found)) for keep in scale['keeps'] for name in dict.fromkeys(r['recipe'] for r in rows) if (found := chosen(rows, name, dict(keep=keep))))}
 
-# %% ../nbs/32_reproduce.ipynb #e4cbbd83
+# %% ../nbs/32_reproduce.ipynb #d6cee3c5
 def _page(what, scale, rows, out):
     text = [f"# {what}, scale {scale['name']}", f"{scale['data']}, {rows[0]['protocol']}, the first {rows[0]['images']:,} test images; {len(rows)} cells; networks chosen on validation images. Percent, mean and standard deviation over seeds."]
     for title,table in views(what, rows, scale).items(): text += [f'## {title}', table._repr_markdown_()]
@@ -175,7 +178,7 @@ def _reproduce(what, scale, out, data, root, part, seeds, only, minutes, dry):
     dls = load_data(s['data'], root, bs=s['bs'])
     if s['images']: dls.train = loader(Images(*(t[:s['images']] for t in (dls.train.dataset.x, dls.train.dataset.y))), s['bs'], 0)
     dls.to(default_device())
-    for c in wanted: train_recipe(recipe(c['recipe'], **c['options']), dict(arch=s['arch'], args=dict(s['args'], c_in=dls.shape[0], n_out=dls.n_classes)), dls, Linf(s['eps']), s['epochs'], check=True)
+    for c in wanted: train_recipe(recipe(c['recipe'], **c['options']), _config(s, dls), dls, Linf(s['eps']), s['epochs'], check=True)
     write_json(same, file)
     start,rows = time.time(),gather_cells(out)
     for j,c in enumerate(wanted, 1):

@@ -5,9 +5,8 @@
 # %% auto #0
 __all__ = ['thin_', 'DropGrow', 'robust_gap', 'AdaptiveDropGrow', 'Rewire', 'HardThreshold', 'rounded', 'ADMM']
 
-# %% ../nbs/21_rules.ipynb #2a70e180
+# %% ../nbs/21_rules.ipynb #9a42cde1
 import math, torch, torch.nn.functional as F
-from torch.nn.utils import parametrize
 from .core import derived_seed
 from .masks import topk_mask
 from .pgd import frozen
