@@ -18,7 +18,7 @@ from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
 from robin_nb.models import resnet
 from robin_nb.objectives import fgsm_carry
-from robin_nb.pgd import fgsm, pgd
+from robin_nb.pgd import attacks_inside, fgsm, pgd
 
 BALL,STEPS = Linf(8/255),10
 
@@ -70,19 +70,19 @@ def naive_step(model, attack):
 
 def lean_step(model, attack, amp=False, layout=torch.preserve_format, inside=None):
     model = copy.deepcopy(model); twin = Twin(model); net = twin.net.to(memory_format=layout).train(); opt = optimizer(scores(model))
-    if inside: net.inside = inside
-    return plain_step(net, opt, attack, amp, layout, twin)
+    return plain_step(net, opt, attack, amp, layout, twin, inside)
 
 def floor_step(model, attack, amp=False, layout=torch.preserve_format):
     net = bake(model).to(memory_format=layout).train()
     return plain_step(net, optimizer([p for p in net.parameters() if p.ndim>1]), attack, amp, layout)
 
-def plain_step(net, opt, attack, amp, layout, twin=None):
+def plain_step(net, opt, attack, amp, layout, twin=None, inside=None):
     def step(x, y):
         if twin: twin.pull()
         x = x.to(memory_format=layout)
         with torch.autocast('cpu', torch.bfloat16, enabled=amp):
-            d = attack(net, x, y); loss = F.cross_entropy(net(x+d).float(), y)
+            with attacks_inside(net, inside): d = attack(net, x, y)
+            loss = F.cross_entropy(net(x+d).float(), y)
         opt.zero_grad(); loss.backward()
         if twin: twin.push()
         opt.step()

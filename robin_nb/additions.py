@@ -8,7 +8,7 @@ __all__ = ['additions', 'Engine']
 # %% ../nbs/15_additions.ipynb #d41deeff
 import importlib.util, warnings
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 
 # %% ../nbs/15_additions.ipynb #96a501e2
@@ -129,13 +129,27 @@ class _Add(torch.autograd.Function):
     def backward(ctx, g): return ctx.layer.backward(g), None
 
 # %% ../nbs/15_additions.ipynb #d0b5de1c
-def _convolve(m, old, x):
-    "What a convolution does inside `additions`"
-    if not (x.dtype==torch.float32 and x.device.type=='cpu' and len(x)): return old(x)
-    seen = m.weight._version,m.weight.data_ptr(),tuple(x.shape[2:])
-    if getattr(m, '_added', (None,))[0] != seen: m._added = seen,_Layer(*m._found, m.weight.shape, m.stride[0], m.padding[0], *x.shape[2:])
-    y = _Add.apply(x, m._added[1])
-    return y if m.bias is None else y + m.bias.view(1,-1,1,1)
+class _Added:
+    "In place of the forward of convolution `m`: additions of the `places` and the scale that its weight was found to have; a copy of it convolves as ever"
+    def __init__(self, m, found):
+        self.m, self.found, self.old, self.layers = m, found, m.forward, {}
+
+    def __call__(self, x):
+        if not (x.dtype==torch.float32 and x.device.type=='cpu' and len(x)):
+            return self.old(x)
+        m, size = self.m, tuple(x.shape[2:])
+        if size not in self.layers:
+            self.layers[size] = _Layer(*self.found, m.weight.shape, m.stride[0], m.padding[0], *size)
+        y = _Add.apply(x, self.layers[size])
+        return y if m.bias is None else y + m.bias.view(1,-1,1,1)
+
+    def moved(self):
+        "Whether the weight is no longer as it was found"
+        now = _places(self.m.weight)
+        return now is None or now[1] != self.found[1] or not all(map(np.array_equal, now[0], self.found[0]))
+
+    def __deepcopy__(self, memo):
+        return partial(type(self.m).forward, memo[id(self.m)])
 
 def _affine(m, kind=torch.float32):
     "The scale and the shift (c,) that batch norm `m` is in eval mode"
@@ -147,29 +161,39 @@ def _norm(m, old, x):
     scale,shift = _affine(m)
     return torch.addcmul(shift.view(1,-1,1,1), x, scale.view(1,-1,1,1))
 
-def _suits(m, density):
-    "Whether convolution `m` can be done by addition, and is sparse enough to gain; what was found is kept until its weight changes"
-    if m.groups>1 or m.dilation != (1,1) or isinstance(m.padding, str) or m.padding_mode != 'zeros' or len({*m.kernel_size})>1 or len({*m.stride})>1 or len({*m.padding})>1 or m.padding[0] >= m.kernel_size[0]: return False
-    seen = m.weight._version,m.weight.data_ptr()
-    if getattr(m, '_looked', None) != seen: m._looked,m._found = seen,_places(m.weight)
-    return m._found is not None and len(m._found[0][0]) <= density*m.weight.numel()
+def _suits(m):
+    "Whether convolution `m` can be done by addition, whatever its weights"
+    square = all(len({*sides})==1 for sides in (m.kernel_size, m.stride))
+    if not square or m.groups>1 or m.dilation != (1,1) or m.padding_mode != 'zeros' or isinstance(m.padding, str):
+        return False
+    return len({*m.padding})==1 and m.padding[0] < m.kernel_size[0]
 
 @contextmanager
 def additions(net, density:float=.25):
-    "Inside, convolutions of the plain network `net` with few weights (a share of at most `density`) of values -c, 0 and c are done by addition, on the CPU and in float32"
+    "Inside, convolutions of the plain network `net` with few weights (a share of at most `density`) of values -c, 0 and c are done by addition, on the CPU and in float32. The weights stay as they are meanwhile: RuntimeError at the end if they did not"
     if not importlib.util.find_spec('numba'):
         warnings.warn("additions need numba (pip install 'robin_nb[fast]'); convolutions stay dense, with the same results")
         yield net; return
-    changed = []
-    def replace(m, new): changed.append(m); m.forward = lambda x, m=m, old=m.forward: new(m, old, x)
+    changed = {}
     try:
-        for m in net.modules():
-            if 'forward' in vars(m): continue                        # already inside
-            if type(m) is nn.Conv2d and _suits(m, density): replace(m, _convolve)
-            elif type(m) is nn.BatchNorm2d: replace(m, _norm)
+        for name,m in net.named_modules():
+            if 'forward' in vars(m):
+                continue                                             # already inside
+            if type(m) is nn.Conv2d and _suits(m):
+                found = _places(m.weight)
+                if found and len(found[0][0]) <= density*m.weight.numel():
+                    m.forward = _Added(m, found)
+                    changed[name] = m
+            elif type(m) is nn.BatchNorm2d:
+                m.forward = partial(_norm, m, m.forward)
+                changed[name] = m
         yield net
+        moved = [name for name,m in changed.items() if isinstance(m.forward, _Added) and m.forward.moved()]
+        if moved:
+            raise RuntimeError(f"the weights of {', '.join(moved[:3])} moved inside additions, which went on with the old ones; enter it anew after each change")
     finally:
-        for m in changed: del m.forward
+        for m in changed.values():
+            del m.forward
 
 # %% ../nbs/15_additions.ipynb #d3dc81f8
 import operator

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np, torch, torch.fx, torch.nn as nn, torch.nn.functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
-from .core import Table, replacing
+from .core import Table, fork_rng, replacing
 from .binary import binary_
 from .budgets import mask_bytes
 from .maps import bake, prunable
-from .models import ARCHS, Normalize, build_model
+from .models import ARCHS, Normalize, _check_same, _fits, build_model
 from .additions import _affine, _Tracer
 
 # %% ../nbs/16_compact.ipynb #23b89329
@@ -144,12 +144,13 @@ def size_table(before:nn.Module, after:nn.Module, size)->Table:
     "Two networks layer by layer, `before` and `after`, for one picture of `size` (c,h,w): channels, weights that are not 0, multiplications of a dense network and additions of a sparse one"
     rows = {}
     for when,net in (('before',before),('after',after)):
+        net = bake(net).cpu().eval()                                      # a copy: nothing of the user's is touched
         def count(name, m, x, y):
             places,kept = y[0].numel()//m.weight.shape[0],int((m.weight!=0).sum())
             rows.setdefault(name, {'layer': name})[when] = dict(width=m.weight.shape[0], weights=kept, multiplications=m.weight.numel()*places, additions=kept*places)
         layers = [(name,m) for name,m in net.named_modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
         hooks = [m.register_forward_hook(lambda m, x, y, name=name: count(name, m, x[0], y)) for name,m in layers]
-        net.eval()(torch.zeros(1, *size))
+        net(torch.zeros(1, *size))
         for h in hooks: h.remove()
     out = [{'layer': name, **{what: f"{r['before'][what]:,} → {r['after'][what]:,}" for what in r['before']}} for name,r in rows.items()]
     total = {what: tuple(sum(r[when][what] for r in rows.values()) for when in ('before','after')) for what in ('weights','multiplications','additions')}
@@ -256,20 +257,22 @@ def _plain_model(config, max_weights):
     def need(ok, what): 
         if not ok: raise ValueError(what)
     def size(v): return type(v) is int and 1 <= v <= 65_536
-    need(isinstance(config, dict) and config.get('arch') in ('small_cnn','resnet') and isinstance(config.get('args'), dict), f"arch must be one of {', '.join(ARCHS)}, with args")
+    need(isinstance(config, dict) and config.get('arch') in ARCHS and isinstance(config.get('args'), dict), f"arch must be one of {', '.join(ARCHS)}, with args")
     args,cnn = config['args'],config['arch']=='small_cnn'
-    known = {'c_in','n_out','lbn','normalize'} | ({'widths'} if cnn else {'depth','width','stem'})
+    known = {'c_in','n_out','lbn','normalize'} | dict(small_cnn={'widths'}, resnet={'depth','width','stem'}, small_resnet={'depth','p','stem'})[config['arch']]
     need(set(args) <= known, f"{config['arch']} takes {', '.join(sorted(known))}; got {', '.join(sorted(set(args)-known))[:80]}")
     for name,v in args.items():
         if name in ('c_in','n_out','depth') or name=='width' and not isinstance(v, list): need(size(v), f"{name} must be 1..65536")
         elif name in ('widths','width'): need(isinstance(v, list) and len(v)==(3 if cnn else 4) and all(map(size, v)), f"{name} must be {3 if cnn else 4} numbers")
+        elif name=='p': need(type(v) in (int,float) and 0 <= v <= 1, "p must be in [0,1]")
+        elif name=='stem': need(type(v) is str, "stem must be a name")
         elif name=='lbn': need(type(v) is bool, "lbn must be true or false")
         elif name=='normalize' and v is not None:
             need(isinstance(v, list) and len(v)==2 and all(isinstance(t, list) and len(t)==args.get('c_in', 1 if cnn else 3) for t in v), "normalize must be means and deviations of the channels")
             need(all(type(u) in (int,float) and math.isfinite(u) and abs(u) < 1e6 for t in v for u in t) and all(u > 1e-6 for u in v[1]), "normalize must hold finite numbers, and positive deviations")
     with torch.device('meta'): n = sum(p.numel() for p in build_model({**config, 'sparse': None}).parameters())
     need(n <= max_weights, f"a network of {n:,} weights, more than max_weights={max_weights:,}")
-    return build_model({**config, 'sparse': None}).eval()
+    with fork_rng(): return build_model({**config, 'sparse': None}).eval()
 
 # %% ../nbs/16_compact.ipynb #0aed21ea
 def _block(w):
@@ -326,8 +329,14 @@ def save_packed(
     "Write `model` to `file`, near the entropy of its mask. ValueError for weights of several sizes, and for networks that `config` does not build"
     if statistics not in ('fp16','fp32'): raise ValueError(f"statistics must be fp16 or fp32; got {statistics!r}")
     config = json.loads(json.dumps(config)); plain = _plain_model(config, 2**40)
-    net = bake(model).cpu()
-    if other := [k for k,v in net.state_dict().items() if k not in plain.state_dict() or plain.state_dict()[k].shape != v.shape]: raise ValueError(f"the config does not describe this model: {other[0]}")
+    net = bake(model).cpu().eval()
+    given = {k: t.clone() for k,t in plain.state_dict().items() if k.startswith('normalize.')}
+    state = net.state_dict()
+    _check_same(net, _fits(plain, state, 'the config does not describe this model'))
+    for name,t in given.items():                                      # the file has these from its config
+        if not torch.equal(t, state[name]):
+            raise ValueError(f"the config does not describe this model: {name} is "
+                             f"{state[name].flatten().tolist()} here and {t.flatten().tolist()} there")
     parts,drawn = _layer_parts(net, _seed(config))
     parts['norms'],affine = _norm_parts(net, '<f4' if statistics=='fp32' else '<f2')
     parts['description'] = _said(dict(config=config, signs='drawn' if drawn else 'stored', statistics=statistics, affine=affine))

@@ -7,44 +7,31 @@ __all__ = ['ScoreMask', 'prunable', 'sparsify', 'scores', 'masks', 'mask_table',
 
 # %% ../nbs/07_maps.ipynb #2802b596
 import copy
-import torch, torch.nn as nn
+import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
 from .core import Table
 from .binary import binary_
 from .masks import scores_, ste_mask, topk_mask
 from .budgets import fixed, keep_counts
 
-# %% ../nbs/07_maps.ipynb #75ecee9d
+# %% ../nbs/07_maps.ipynb #c0921f9a
 class ScoreMask(nn.Module):
-    "The map w -> w*m, where m keeps the `k` largest of trainable `scores`; `refreshed` counts how often the mask was worked out"
+    "The map w -> w*m, where m keeps the `k` largest of trainable `scores`"
     def __init__(self, w, k, a=.01):
         super().__init__()
         self.scores = nn.Parameter(scores_(torch.empty_like(w), a))
         self.register_buffer('k', torch.tensor(k))
-        self.frozen,self.refreshed,self._seen = False,0,None
-
-    def _refresh(self, w):
-        s = self.scores
-        seen = s._version, s.data_ptr(), s.device, self.k._version, *((w._version, w.data_ptr()) if isinstance(w, nn.Parameter) else ())
-        if seen == self._seen: return
-        with torch.inference_mode(False), torch.no_grad(): self.mask = topk_mask(s, int(self.k)); self.weight = w*self.mask
-        self._seen,self.refreshed = seen,self.refreshed+1
 
     def forward(self, w):
-        self._refresh(w)
-        if self.frozen or not torch.is_grad_enabled(): return self.weight if isinstance(w, nn.Parameter) else w.detach()*self.mask      # what another map has made is new each time
-        m = ste_mask(self.scores, None, self.mask)
-        if m.requires_grad: m.register_hook(self._moved)              # after a backward scores are about to move, and fused optimizers do not count it
-        return w*m
-
-    def _moved(self, g): self._seen = None
+        return w*ste_mask(self.scores, int(self.k))
 
     def _load_from_state_dict(self, state, prefix, meta, strict, missing, unexpected, errors):
         theirs = state.get(prefix+'k', self.k)
         if int(theirs) != int(self.k): return errors.append(f"{prefix[:-1]} keeps {int(self.k)} of {self.scores.numel()} weights here and {int(theirs)} in the file: another keep or p")
         super()._load_from_state_dict(state, prefix, meta, strict, missing, unexpected, errors)
 
-# %% ../nbs/07_maps.ipynb #9d8b449a
+# %% ../nbs/07_maps.ipynb #b24449f9
 def prunable(model)->dict[str,nn.Module]:
     "The convolutions and linear layers of `model` by name, in module order"
     found = {name or type(m).__name__: m for name,m in model.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))}
@@ -53,14 +40,41 @@ def prunable(model)->dict[str,nn.Module]:
 
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.LayerNorm, nn.GroupNorm)
 
+class _InUse(TorchFunctionMode):
+    "The weights with which convolutions and linear layers are called inside"
+    def __init__(self):
+        self.weights = []
+    def __torch_function__(self, f, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if f in (F.linear, F.conv2d):
+            self.weights.append(kwargs['weight'] if 'weight' in kwargs else args[1])
+        return f(*args, **kwargs)
+
+def _as_it_is(m):
+    "Whether layer `m` uses its weight as it is: always, unless a subclass has a forward of its own that does not"
+    stock = nn.Linear if isinstance(m, nn.Linear) else nn.Conv2d
+    if all(getattr(type(m), f, None) is getattr(stock, f, None) for f in ('forward', '_conv_forward')):
+        return True
+    w = torch.arange(m.weight.numel(), dtype=m.weight.dtype, device=m.weight.device).view(m.weight.shape)
+    w = w.remainder(7)*w.remainder(2)                                 # as if it were pruned
+    shape = [m.in_features] if stock is nn.Linear else [m.in_channels, *(4*d*k for d,k in zip(m.dilation, m.kernel_size))]
+    with torch.no_grad(), _InUse() as used:
+        try:
+            torch.func.functional_call(m, {'weight': w}, torch.ones(2, *shape, dtype=w.dtype, device=w.device))
+        except Exception:
+            return False
+    return bool(used.weights) and all(torch.equal(u, w) for u in used.weights)
+
 def _refuse(model):
     seen = {}
     for name,m in model.named_modules():
         if isinstance(m, nn.modules.conv._ConvTransposeNd): raise ValueError(f"{name} is a transposed convolution, which is not supported")
     for name,m in prunable(model).items():
         if parametrize.is_parametrized(m): raise ValueError(f"{name} already has a map on its {', '.join(m.parametrizations)}; bake the model first")
+        if 'weight' not in m._parameters: raise ValueError(f"{name} has a weight that is made anew before each forward (by weight_norm, spectral_norm or the like); take that off first")
         if m.weight.dtype not in (torch.float32, torch.float64): raise ValueError(f"{name} is {m.weight.dtype}; scores need float32, so convert with .float()")
         if id(m.weight) in seen: raise ValueError(f"{name} and {seen[id(m.weight)]} share one weight; one mask cannot serve two layers")
+        if not _as_it_is(m): raise ValueError(f"{name} is a {type(m).__name__}, which works its weight over before it is used, or cannot be looked at: its zeros would not stay zeros, and the mask would not be the one that is counted")
         seen[id(m.weight)] = name
     own = {id(p) for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d, *_NORMS)) for p in m.parameters(recurse=False)}
     for name,p in model.named_parameters():
@@ -139,9 +153,10 @@ def bake(model:nn.Module)->nn.Module:
 class Twin:
     "A plain `net` that stands in for a sparsified `model` in training: it shares norms and biases, `pull` copies the effective weights in, `push` hands their gradients to the scores"
     def __init__(self, model):
-        shared = {id(t): t for t in [*model.parameters(), *model.buffers()]}
-        for m in _maps(model).values(): m._seen,m.mask,m.weight = None,None,None                      # what the map remembers is not needed meanwhile
-        self.net = copy.deepcopy(model, shared)
+        _maps(model)
+        hooks = [v for m in model.modules() for name,v in vars(m).items() if name.endswith(('_hooks', '_hooks_with_kwargs', '_hooks_always_called'))]
+        self.net = copy.deepcopy(model, {id(t): t for t in [*model.parameters(), *model.buffers(), *hooks]})      # hooks are shared, those to come as well
+        self.model = model
         theirs,self.layers = _mapped(model),_mapped(self.net)
         self.maps = [(m.parametrizations.weight[0], m.parametrizations.weight.original) for m in theirs]
         self.counts = [int(s.k) for s,_ in self.maps]
@@ -158,12 +173,14 @@ class Twin:
     @torch.no_grad()
     def pull(self):
         "Copy w*m of every layer into the twin"
+        for name,m in self.net.named_modules(): m._is_full_backward_hook = self.model.get_submodule(name)._is_full_backward_hook      # a kind of hook that may have come
         for m,(s,w),k in zip(self.layers, self.maps, self.counts): torch.where(topk_mask(s.scores, k, torch.bool), w, self.zero, out=m.weight)
 
     @torch.no_grad()
     def push(self):
-        "Turn the gradient of every weight of the twin, used up, into that of its score"
+        "Add the gradient of every weight of the twin, used up, to that of its score"
         for m,(s,w) in zip(self.layers, self.maps):
             if m.weight.grad is None: continue
-            s.scores.grad = m.weight.grad.mul_(w).mul_(s.scores.sign())
+            g = m.weight.grad.mul_(w).mul_(s.scores.sign())
+            s.scores.grad = g if s.scores.grad is None else s.scores.grad.add_(g)      # an objective may have a term for scores
             m.weight.grad = None

@@ -14,10 +14,10 @@ from pathlib import Path
 import torch, torch.nn as nn
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from .core import replacing
+from .core import fork_rng, replacing
 from .binary import binary_, scaled_, uniform_pm1_
 from .budgets import erk, igq
-from .maps import sparsify
+from .maps import bake, prunable, sparsify
 from .lbn import LastBatchNorm
 
 # %% ../nbs/09_models.ipynb #a5989eae
@@ -41,6 +41,7 @@ def small_cnn(
     normalize=None,        # (mean, std) per channel, as `DataLoaders` has them
 )->nn.Sequential:
     "Three 3x3 convolutions with batch norm and ReLU, stride 2 in the second and third, global average, linear, LBN"
+    if len(widths) != 3 or min(widths) < 1: raise ValueError(f"small_cnn has three widths of at least 1, one for each convolution; got {widths}")
     layers = OrderedDict(normalize=_first(c_in, normalize))
     for j,(c,o,stride) in enumerate(zip((c_in,*widths), widths, (1,2,2)), 1):
         layers.update({f'conv{j}': nn.Conv2d(c, o, 3, stride, 1, bias=False), f'bn{j}': nn.BatchNorm2d(o), f'relu{j}': nn.ReLU()})
@@ -77,6 +78,7 @@ def resnet(
     if depth not in DEPTHS: raise ValueError(f"depth must be one of {list(DEPTHS)}; got {depth}")
     if stem not in ('cifar','imagenet'): raise ValueError(f"stem must be 'cifar' or 'imagenet'; got {stem!r}")
     widths = [width*2**j for j in range(4)] if isinstance(width, int) else list(width)
+    if len(widths) != 4 or min(widths) < 1: raise ValueError(f"a ResNet has four stages: give the width of the first, or four widths of at least 1; got {width}")
     deep,c = depth>=50,widths[0]
     k,stride = (3,1) if stem=='cifar' else (7,2)
     layers = OrderedDict(normalize=_first(c_in, normalize), conv1=conv(c_in, c, k, stride, k//2, bias=False), bn1=norm(c), relu=act())
@@ -124,9 +126,21 @@ def _fits(model, state, otherwise):
     except RuntimeError as e: raise ValueError(f"{otherwise}: {str(e).splitlines()[1].strip()}") from None
     return model
 
+@torch.no_grad()
+def _check_same(model, built):
+    "ValueError unless `built` gives the logits of `model`: the same tensors may mean another network, by a stride, an activation, the eps of a norm"
+    model,built = [bake(m).cpu().eval() for m in (model, built)]
+    first = next(iter(prunable(built).values()))
+    x = torch.rand(2, first.in_channels, 32, 32, generator=torch.Generator().manual_seed(0), dtype=first.weight.dtype)
+    z,other = model(x),built(x)
+    largest = z.nan_to_num().abs().max().item() if len(z) else 0.
+    if z.shape != other.shape or not torch.allclose(z, other, rtol=1e-4, atol=1e-4*largest, equal_nan=True):
+        raise ValueError("the config does not describe this model: with the same tensors it gives other logits (another stride, activation, or eps of a norm?)")
+
 def save_model(model:nn.Module, file, config:dict):
-    "Write `model` and the `config` that builds it to `file`, a safetensors file, whole or not at all"
-    _fits(build_model(config), model.state_dict(), 'the config does not describe this model')
+    "Write `model` and the `config` that builds it to `file`, a safetensors file, whole or not at all. ValueError where the config builds another network"
+    with fork_rng(): built = build_model(config)
+    _check_same(model, _fits(built, model.state_dict(), 'the config does not describe this model'))
     state = {name: t.detach().cpu().contiguous().clone() for name,t in model.state_dict().items()}
     with replacing(file) as part: part.write_bytes(save(state, metadata={'robin_nb': json.dumps(config)}))
 
@@ -138,4 +152,5 @@ def load_model(file)->tuple[nn.Module,dict]:
     except SafetensorError as e: raise ValueError(f"{file} is not a whole safetensors file ({e})") from None
     if 'robin_nb' not in meta: raise ValueError(f"{file} does not say how to build its model; write it with save_model")
     config = json.loads(meta['robin_nb'])
-    return _fits(build_model(config), state, f"{file} does not hold the {config['arch']} that it describes").eval(), config
+    with fork_rng(): model = build_model(config)
+    return _fits(model, state, f"{file} does not hold the {config['arch']} that it describes").eval(), config

@@ -10,7 +10,7 @@ import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.utils import parametrize
 from .core import Table
 from .binary import sign_pm1
-from .masks import topk_mask
+from .masks import ste_mask, topk_mask
 from .maps import ScoreMask, _mapped, _refuse, prunable
 from .train import Callback
 
@@ -52,8 +52,9 @@ class FixedMask(nn.Module):
 class GainSign(ScoreMask):
     "The map w -> alpha*sign(w)*m: m keeps the `k` largest scores and alpha is the mean |w| of the kept; the gradient of scores is that of w*m, and w has none"
     def forward(self, w):
-        kept = super().forward(w.detach())
-        return _As.apply(kept, sign_pm1(w)*self.mask*(kept.detach().abs().sum()/self.k))
+        m = ste_mask(self.scores, int(self.k))
+        kept = w.detach()*m
+        return _As.apply(kept, sign_pm1(w)*m.detach()*(kept.detach().abs().sum()/self.k))
 
 # %% ../nbs/20_more_maps.ipynb #28e18d60
 class FixedSigns(nn.Module):

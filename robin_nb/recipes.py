@@ -15,11 +15,11 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 import torch.nn as nn
-from .core import Table, derived_seed, replacing, set_seed
+from .core import Table, derived_seed, fork_rng, replacing, set_seed
 from .binary import binary_
 from .masks import n_kept, topk_mask
 from .budgets import erk, global_counts, igq, keep_counts
-from .maps import ScoreMask, bake, prunable, scores, sparsify
+from .maps import ScoreMask, bake, mask_table, prunable, scores, sparsify
 from .models import INITS, SMALL, build_model
 from .pgd import pgd
 from .objectives import at, clean, fgsm_carry, fgsm_rs, free, mart, plus, trades
@@ -308,7 +308,7 @@ def _phase(run, q, model, out, **options):
     judge = None if q.objective=='clean' else partial(pgd, ball=run.ball, steps=run.valid_steps)                       # clean training is judged by clean accuracy
     history = fit(model, run.dls, run.epochs, objective, _optimizer(q, run.lr_factors), sched, rules, out, attack=judge, seed=run.seed, **options)
     for r in springs: r.finish()
-    best = history.best
+    best = history.best or dict(epoch=None, clean=None, robust=None)      # a rule may end a phase before any epoch was validated
     return dict(start=q.start, epochs=len(history), best=best['epoch'], clean=best['clean'], robust=best['robust'], kept=kept(model), seconds=round(sum(h['seconds'] for h in history), 1))
 
 def _check_names(recipe, lr_factors):
@@ -330,6 +330,7 @@ def _claim(out, ours):
     with replacing(file) as part: part.write_text(json.dumps(ours))
 
 # %% ../nbs/22_recipes.ipynb #ba0057fe
+@fork_rng()
 def train_recipe(
     recipe:Recipe,        # What to do
     config:dict,          # Of the dense network, as `build_model` takes it: 'arch' and 'args'
@@ -364,7 +365,9 @@ def train_recipe(
         if file:
             with replacing(file) as part: torch.save(dict(model=model.state_dict(), record=records[-1]), part)
     alone = [q.start for q in recipe.phases]==['scores'] and recipe.init in INITS
-    sparse = dict(keep=recipe.keep, p=recipe.p, seed=seed, init=recipe.init, budget=None if recipe.budget=='power' else recipe.budget)
+    budget = None if recipe.budget=='power' else recipe.budget
+    if alone and budget=='global': budget = [r['k'] for r in mask_table(model)[:-1]]      # counted once, in the weights that were drawn
+    sparse = dict(keep=recipe.keep, p=recipe.p, seed=seed, init=recipe.init, budget=budget)
     if recipe.phases[-1].start=='small': config = small_twin(config, recipe.keep, recipe.p)
     return (model if alone else bake(model)).eval(), dict(config, sparse=sparse if alone else None, recipe=asdict(recipe)), records
 

@@ -6,15 +6,17 @@
 __all__ = ['cosine', 'sgd', 'Callback', 'StopFit', 'TimeLimit', 'History', 'fit']
 
 # %% ../nbs/12_train.ipynb #cc10d2f5
-import math, time
+import inspect, math, time
+from collections import OrderedDict
+from dataclasses import is_dataclass
 from functools import partial
 from pathlib import Path
 import torch, torch.nn as nn
 from fastprogress import master_bar, progress_bar
-from .core import Table, derived_seed, gather, ranks, replacing
+from .core import Table, derived_seed, fork_rng, gather, ranks, replacing
 from .data import Crop, check_batch
 from .maps import Twin
-from .pgd import verdicts
+from .pgd import attacks_inside, frozen, verdicts
 
 # %% ../nbs/12_train.ipynb #35129214
 def cosine(warmup:float=0.):
@@ -59,20 +61,72 @@ class History(Table):
     "The records of a run, one an epoch: loss, validation accuracy clean and robust, learning rate, seconds"
     @property
     def best(self):
-        "The record of highest robust accuracy (clean, where robust was not measured); of equal ones the highest clean"
-        return max((r for r in self if r['clean'] is not None), key=lambda r: (r['clean'] if r['robust'] is None else r['robust'], r['clean']))
+        "The record of highest robust accuracy (clean, where robust was not measured); of equal ones the highest clean; None before any epoch was validated"
+        return max((r for r in self if r['clean'] is not None), key=lambda r: (r['clean'] if r['robust'] is None else r['robust'], r['clean']), default=None)
 
 # %% ../nbs/12_train.ipynb #949e80f5
+def _given(f):
+    "What function `f` was given beyond its arguments: enclosed variables, defaults, constants; global data and functions by name"
+    seen = inspect.getclosurevars(f)
+    told = dict(seen.nonlocals)
+    if not f.__module__.startswith(('robin_nb.', 'torch.')):
+        kinds = (int, float, str, tuple, partial)
+        told |= {k: v for k,v in seen.globals.items() if isinstance(v, kinds) or is_dataclass(v) or inspect.isfunction(v)}
+        told |= {f'const{j}': v for j,v in enumerate(f.__code__.co_consts) if isinstance(v, (int, float, tuple))}
+        told |= {f'default{j}': v for j,v in enumerate(f.__defaults__ or ())} | (f.__kwdefaults__ or {})
+    return told
+
+def _told(thing, within=())->str:
+    "What tells `thing`, an objective or an attack, from others of its kind"
+    if isinstance(thing, (int, float, str, type(None))) or is_dataclass(thing):
+        return repr(thing)
+    if id(thing) in within:
+        return '...'
+    def each(given):
+        return ', '.join(f'{k}={_told(v, (*within, id(thing)))}' for k,v in given.items())
+    if isinstance(thing, (tuple, list)):
+        return f'[{each(dict(enumerate(thing)))}]'
+    if isinstance(thing, partial):
+        return f'{_told(thing.func, within)}({each(dict(enumerate(thing.args)) | thing.keywords)})'
+    if inspect.isfunction(thing):
+        given = each(_given(thing))
+        return thing.__qualname__.replace('.<locals>', '') + (f'({given})' if given else '')
+    remembered = thing.state_dict() if hasattr(thing, 'state_dict') else {}
+    own = {k: v for k,v in getattr(thing, '__dict__', {}).items() if k not in remembered and not k.startswith('_')}
+    return f'{type(thing).__name__}({each({k: v for k,v in own.items() if not isinstance(v, (torch.Tensor, list, dict))})})'
+
+# %% ../nbs/12_train.ipynb #2aa01ea0
 def _parts(run):
     "What has a state, by name"
     kinds = [type(c).__name__ for c in run['callbacks']]
     named = {f"{k} {kinds[:j].count(k)}": c for j,(k,c) in enumerate(zip(kinds, run['callbacks']))}
     return {name: p for name,p in (dict(model=run['model'], opt=run['opt'], objective=run['objective']) | named).items() if hasattr(p, 'state_dict')}
 
-def _save(run, out):
+def _check_data(thing, where):
+    "ValueError, with the place, for what a checkpoint would not give back"
+    kind = type(thing)
+    if kind in (dict, OrderedDict):
+        for name,v in thing.items():
+            _check_data(name, f'a key of {where}')
+            _check_data(v, f'{where}[{name!r}]')
+    elif kind in (list, tuple):
+        for j,v in enumerate(thing):
+            _check_data(v, f'{where}[{j}]')
+    elif kind not in (torch.Tensor, nn.Parameter, torch.Size, int, float, bool, str, bytes, type(None)):
+        raise ValueError(f"{where} is a {kind.__module__}.{kind.__qualname__}, which a checkpoint cannot give back; keep tensors, numbers, text, lists or dictionaries (such as array.tolist(), str(path))")
+
+def _saved(run):
+    "What a checkpoint holds; ValueError for what it could not give back"
     states = {name: p.state_dict() for name,p in _parts(run).items()}
-    with replacing(out/'checkpoint.pt') as part:
-        torch.save(dict(settings=run['settings'], history=list(run['history']), best=run['best'], rng=torch.get_rng_state(), parts={k: v for k,v in states.items() if v}), part)
+    for what in 'settings','history':
+        _check_data(run[what] if what=='settings' else list(run[what]), what)
+    for name,state in states.items():
+        _check_data(state, f'the state of {name}')
+    return dict(settings=run['settings'], history=list(run['history']), best=run['best'], rng=torch.get_rng_state(), parts={k: v for k,v in states.items() if v})
+
+def _save(run, out):
+    saved = _saved(run)
+    with replacing(out/'checkpoint.pt') as part: torch.save(saved, part)
 
 def _open(run, out):
     "The checkpoint in `out`, if it is one of this run"
@@ -84,12 +138,11 @@ def _open(run, out):
     if gone := saved['parts'].keys() - _parts(run).keys(): raise ValueError(f"{out} holds the state of {', '.join(sorted(gone))}, which is missing here; {anew}")
     return saved
 
-def _settings(run, dls, epochs, every, extra):
-    objective = getattr(run['objective'], '__qualname__', type(run['objective']).__name__).split('.')[0]
+def _settings(run, dls, epochs, every, attack, extra):
     groups = [{k: g[k] for k in ('initial_lr','momentum','weight_decay','betas') if k in g} for g in run['opt'].param_groups]
     shapes = [tuple(p.shape) for g in run['opt'].param_groups for p in g['params']]
     return dict(epochs=epochs, every=every, amp=str(run['amp']), seed=run['seed'], images=len(dls.train.dataset), bs=dls.train.sampler.bs, pad=dls.pad, flip=dls.flip,
-                objective=objective, optimizer=type(run['opt']).__name__, groups=str(groups), trained=str(shapes)) | (extra or {})
+                objective=_told(run['objective']), attack=_told(attack), optimizer=type(run['opt']).__name__, groups=str(groups), trained=str(shapes)) | (extra or {})
 
 # %% ../nbs/12_train.ipynb #260483b8
 def _epoch(run, dls, epoch, epochs, bar):
@@ -156,7 +209,7 @@ def _start(model, dls, epochs, every, opt, lean, amp, channels_last, run):
     if channels_last: net.to(memory_format=layout)
     run |= dict(model=model, net=net, twin=twin, opt=opt(params), device=device, amp=amp, layout=layout)
     x,y,_ = next(iter(dls.valid))
-    with torch.no_grad(): run['outputs'] = net.eval()(x.to(device)).shape[1]
+    with frozen(net), torch.no_grad(): run['outputs'] = net(x.to(device)).shape[1]
     check_batch(x, y, run['outputs'])
     for g in run['opt'].param_groups: g.setdefault('initial_lr', g['lr'])
     return run
@@ -194,18 +247,22 @@ def fit(
     compile:str='',        # Mode of `torch.compile` for the network that is trained, such as 'default' or 'reduce-overhead' (CUDA graphs)
 )->History:
     "Train `model`, leave it in eval mode with the weights of the epoch of best robust (without `attack`: clean) validation accuracy"
-    run = _start(model, dls, epochs, every, opt, lean, amp, channels_last, dict(sched=sched, objective=objective, callbacks=list(callbacks), seed=seed, history=History(), best=None))
-    run['settings'],out = _settings(run, dls, epochs, every, settings),out and Path(out)
-    there = out and resume and ranks()[0]==0 and (out/'checkpoint.pt').exists()
-    saved = gather(_open(run, out) if there else None)[0]            # the process that wrote it reads it, for all
-    _begin(run, saved)
-    net,wide = run['net'],run['net'].register_forward_hook(lambda m, x, z: z.float() if run['amp'] else z)      # losses see float32 logits, whatever the passes use
-    if inside: net.inside = inside
-    if compile: net.compile(mode=compile)
-    try: _run(run, dls, epochs, out, attack, every, progress)
-    finally:
-        wide.remove(); net._compiled_call_impl = None                # no longer compiled
-        if inside: del net.inside
+    out = out and Path(out)
+    with fork_rng():
+        run = _start(model, dls, epochs, every, opt, lean, amp, channels_last, dict(sched=sched, objective=objective, callbacks=list(callbacks), seed=seed, history=History(), best=None))
+        run['settings'] = _settings(run, dls, epochs, every, attack, settings)
+        there = out and resume and ranks()[0]==0 and (out/'checkpoint.pt').exists()
+        saved = gather(_open(run, out) if there else None)[0]            # the process that wrote it reads it, for all
+        _begin(run, saved)
+        if out: _saved(run)                                              # what could not be saved is said now
+        net,wide = run['net'],run['net'].register_forward_hook(lambda m, x, z: z.float() if run['amp'] else z)      # losses see float32 logits, whatever the passes use
+        compiled = net._compiled_call_impl
+        if compile: net.compile(mode=compile)
+        try:
+            with attacks_inside(net, inside): _run(run, dls, epochs, out, attack, every, progress)
+        finally:
+            wide.remove()
+            if compile: net._compiled_call_impl = compiled
     if run['best']: model.load_state_dict(run['best'])
     model.eval()
     return run['history']

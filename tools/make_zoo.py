@@ -13,6 +13,7 @@ from robin_nb.evaluate import accuracy, autoattack, evaluation, robust_accuracy
 from robin_nb.maps import prunable
 from robin_nb.minimax import Linf
 from robin_nb.models import load_model
+from robin_nb.pgd import attacks_inside
 
 ZOO = Path(__file__).parents[1]/'robin_nb'/'zoo'
 
@@ -26,15 +27,20 @@ def make(name, run, n, root):
     run,file = Path(run),ZOO/f'{name}.robin'; report = json.loads((run/'report.json').read_text())
     model,config = load_model(run/'model.safetensors')
     ZOO.mkdir(exist_ok=True); save_packed(model, file, config)
-    net,_ = load_packed(file); settings = report['settings']; net.inside = additions                        # attacks by addition, in float32
+    net,_ = load_packed(file); settings = report['settings']
     dls,ball = load_data(config['source'], root, bs=250),Linf(config['eps'])
     sha = hashlib.sha256(file.read_bytes()).hexdigest(); old = json.loads(file.with_suffix('.json').read_text()) if file.with_suffix('.json').exists() else {}
+    with attacks_inside(net, additions):                              # attacks by addition, in float32
+        judged = dict(clean=accuracy(net, dls.test).as_dict(), pgd=robust_accuracy(net, dls.test, ball).as_dict())
     card = dict(data=config['source'], network=f"{config['arch']} {config['args'].get('widths', config['args'].get('width'))}", weights=sum(int((m.weight != 0).sum()) for m in prunable(net).values()), of=sum(m.weight.numel() for m in prunable(net).values()),
                 eps=ball.eps, command=command(settings), seed=settings['seed'], **{'chosen by': f"highest accuracy under PGD-{settings['steps']} on {len(dls.valid.dataset):,} images held out of the training set"}, epoch=report['best_epoch'],
-                training=f"{report['seconds']/60:.0f} minutes (wall clock, one thread, other work beside it); torch {report['versions']['torch']}", clean=accuracy(net, dls.test).as_dict(), pgd=robust_accuracy(net, dls.test, ball).as_dict(),
+                training=f"{report['seconds']/60:.0f} minutes (wall clock, one thread, other work beside it); torch {report['versions']['torch']}", **judged,
                 bytes=file.stat().st_size, sha256=sha, licence='Apache-2.0 (the network); Fashion-MNIST is under the MIT licence', config=config)
     if old.get('sha256')==sha and 'autoattack' in old: card['autoattack'] = old['autoattack']
-    elif n: card['autoattack'] = evaluation(net, dls.test, [autoattack(net, dls.test, ball, n, resume=run/'autoattack.pt')])['results'][0]
+    elif n:
+        with attacks_inside(net, additions):
+            attacked = autoattack(net, dls.test, ball, n, resume=run/'autoattack.pt')
+        card['autoattack'] = evaluation(net, dls.test, [attacked])['results'][0]
     file.with_suffix('.json').write_text(json.dumps(card, indent=1) + '\n')
     print(name, card['bytes'], *[f"{k} {card[k]['accuracy']:.4f}" for k in ('clean','pgd','autoattack') if k in card], flush=True)
 

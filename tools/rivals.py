@@ -12,7 +12,7 @@ from robin_nb.core import replacing, set_seed
 from robin_nb.data import load_data
 from robin_nb.evaluate import autoattack, evaluation
 from robin_nb.minimax import Linf
-from robin_nb.pgd import verdicts
+from robin_nb.pgd import attacks_inside, verdicts
 from robin_nb.zoo import card, list_models, load
 
 OUT = Path(__file__).parents[1]/'nbs'/'demo'/'rivals.json'
@@ -86,7 +86,9 @@ if __name__=='__main__':
         if ('robin_nb','autoattack') not in done:
             r = c.get('autoattack', {})
             if r.get('images') != a.n:
-                net.inside = additions; r = autoattack(net, [(x, y, None)], ball); r = evaluation(net, [(x, y, None)], [r])['results'][0]; del net.inside
+                with attacks_inside(net, additions):
+                    r = autoattack(net, [(x, y, None)], ball)
+                r = evaluation(net, [(x, y, None)], [r])['results'][0]
             note('robin_nb', 'autoattack', dict(right=r['right'], version=importlib.metadata.version('pyautoattack'), protocol=r['protocol']))
         for (library,attack),f in RIVALS.items():
             if (library,attack) not in done: note(library, attack, judge(net, x, y, ball.eps, f) | dict(version=importlib.metadata.version(PACKAGE[library])))
