@@ -151,6 +151,7 @@ class _Added:
     def __deepcopy__(self, memo):
         return partial(type(self.m).forward, memo[id(self.m)])
 
+# %% ../nbs/15_additions.ipynb #5a8d539c
 def _affine(m, kind=torch.float32):
     "The scale and the shift (c,) that batch norm `m` is in eval mode"
     scale = (m.running_var.to(kind)+m.eps).rsqrt() * (1 if m.weight is None else m.weight)

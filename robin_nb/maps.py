@@ -32,14 +32,6 @@ class ScoreMask(nn.Module):
         super()._load_from_state_dict(state, prefix, meta, strict, missing, unexpected, errors)
 
 # %% ../nbs/07_maps.ipynb #b24449f9
-def prunable(model)->dict[str,nn.Module]:
-    "The convolutions and linear layers of `model` by name, in module order"
-    found = {name or type(m).__name__: m for name,m in model.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))}
-    if not found: raise ValueError(f"{type(model).__name__} has no nn.Linear or nn.Conv2d to prune")
-    return found
-
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.LayerNorm, nn.GroupNorm)
-
 class _InUse(TorchFunctionMode):
     "The weights with which convolutions and linear layers are called inside"
     def __init__(self):
@@ -64,6 +56,15 @@ def _as_it_is(m):
         except Exception:
             return False
     return bool(used.weights) and all(torch.equal(u, w) for u in used.weights)
+
+# %% ../nbs/07_maps.ipynb #9b934dac
+def prunable(model)->dict[str,nn.Module]:
+    "The convolutions and linear layers of `model` by name, in module order"
+    found = {name or type(m).__name__: m for name,m in model.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))}
+    if not found: raise ValueError(f"{type(model).__name__} has no nn.Linear or nn.Conv2d to prune")
+    return found
+
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.LayerNorm, nn.GroupNorm)
 
 def _refuse(model):
     seen = {}

@@ -96,12 +96,6 @@ def _told(thing, within=())->str:
     return f'{type(thing).__name__}({each({k: v for k,v in own.items() if not isinstance(v, (torch.Tensor, list, dict))})})'
 
 # %% ../nbs/12_train.ipynb #2aa01ea0
-def _parts(run):
-    "What has a state, by name"
-    kinds = [type(c).__name__ for c in run['callbacks']]
-    named = {f"{k} {kinds[:j].count(k)}": c for j,(k,c) in enumerate(zip(kinds, run['callbacks']))}
-    return {name: p for name,p in (dict(model=run['model'], opt=run['opt'], objective=run['objective']) | named).items() if hasattr(p, 'state_dict')}
-
 def _check_data(thing, where):
     "ValueError, with the place, for what a checkpoint would not give back"
     kind = type(thing)
@@ -114,6 +108,13 @@ def _check_data(thing, where):
             _check_data(v, f'{where}[{j}]')
     elif kind not in (torch.Tensor, nn.Parameter, torch.Size, int, float, bool, str, bytes, type(None)):
         raise ValueError(f"{where} is a {kind.__module__}.{kind.__qualname__}, which a checkpoint cannot give back; keep tensors, numbers, text, lists or dictionaries (such as array.tolist(), str(path))")
+
+# %% ../nbs/12_train.ipynb #88807023
+def _parts(run):
+    "What has a state, by name"
+    kinds = [type(c).__name__ for c in run['callbacks']]
+    named = {f"{k} {kinds[:j].count(k)}": c for j,(k,c) in enumerate(zip(kinds, run['callbacks']))}
+    return {name: p for name,p in (dict(model=run['model'], opt=run['opt'], objective=run['objective']) | named).items() if hasattr(p, 'state_dict')}
 
 def _saved(run):
     "What a checkpoint holds; ValueError for what it could not give back"
@@ -215,7 +216,7 @@ def _start(model, dls, epochs, every, opt, lean, amp, channels_last, run):
     return run
 
 # %% ../nbs/12_train.ipynb #bae225ab
-def _begin(run, saved):
+def _begin(run, saved, out):
     "Call the callbacks' `begin`, and put everything where the checkpoint `saved` (or None) has it"
     if saved: run['model'].load_state_dict(saved['parts']['model']); run['opt'].load_state_dict(saved['parts']['opt'])
     for c in run['callbacks']: c.begin(run['model'], run['opt'])
@@ -223,6 +224,7 @@ def _begin(run, saved):
         for name,part in _parts(run).items():
             if name not in ('model','opt') and name in saved['parts']: part.load_state_dict(saved['parts'][name])
         run['history'].extend(saved['history']); run['best'] = saved['best']; torch.set_rng_state(saved['rng'])
+    if out: _saved(run)                                               # what could not be kept is said now, not after the first epoch
 
 # %% ../nbs/12_train.ipynb #52871133
 def fit(
@@ -253,8 +255,7 @@ def fit(
         run['settings'] = _settings(run, dls, epochs, every, attack, settings)
         there = out and resume and ranks()[0]==0 and (out/'checkpoint.pt').exists()
         saved = gather(_open(run, out) if there else None)[0]            # the process that wrote it reads it, for all
-        _begin(run, saved)
-        if out: _saved(run)                                              # what could not be saved is said now
+        _begin(run, saved, out)
         net,wide = run['net'],run['net'].register_forward_hook(lambda m, x, z: z.float() if run['amp'] else z)      # losses see float32 logits, whatever the passes use
         compiled = net._compiled_call_impl
         if compile: net.compile(mode=compile)
