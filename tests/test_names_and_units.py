@@ -1,5 +1,7 @@
 "What crosses pages: one unit for alpha, one kind of help with names, balls that can be judged and reported."
+import json, re
 import pytest, torch
+from pages import PAGES, code_cells, read, source
 from robin_nb import zoo
 from robin_nb.minimax import Linf
 from robin_nb.models import INITS
@@ -37,3 +39,23 @@ def test_a_near_spelling_of_a_preset():
 @pytest.mark.parametrize('what', TABLES)
 def test_names_of_one_table_are_not_corrected_to_those_of_another(what):
     for name in {n for known in TABLES.values() for n in known} - set(TABLES[what]): assert 'did you mean' not in said(nearest, name, TABLES[what], what), name
+
+def test_lists_of_names_on_pages_are_the_tables():
+    "Where a saved output says which names there are, it says what whoever installs the package sees: nothing that a page has registered"
+    seen = 0
+    for page in PAGES:
+        text = json.dumps([c['outputs'] for c in code_cells(read(page))])
+        for what,listed in re.findall(r'(\w+) must be one of ([^;"]*); got', text):
+            if what not in TABLES: continue
+            seen += 1
+            assert listed.split(', ')==list(TABLES[what]), f'{page.name}: {what}'
+    assert seen
+
+TABLE = 'RECIPES|RULES|STARTS|SCALES|PRESETS|INITS'
+def test_no_saved_output_shows_a_name_that_a_page_has_registered():
+    ours = {n for known in TABLES.values() for n in known}
+    for page in PAGES:
+        cells = code_cells(read(page))
+        code,shown = '\n'.join(source(c) for c in cells),json.dumps([c['outputs'] for c in cells])
+        own = re.findall(rf"(?:{TABLE})\['(\w+)'\](?:,[^=]*)?\s*=[^=]", code) + re.findall(rf'patch\.dict\((?:{TABLE}), (\w+)=', code)
+        for name in set(own)-ours: assert not re.search(rf'\b{name}\b', shown), f'{page.name}: {name}'
