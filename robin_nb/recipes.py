@@ -20,7 +20,7 @@ from .masks import n_kept, topk_mask
 from .budgets import erk, global_counts, igq, keep_counts
 from .maps import ScoreMask, bake, prunable, scores, sparsify
 from .models import INITS, SMALL, build_model
-from .pgd import pgd
+from .pgd import _pixels, pgd
 from .objectives import at, clean, fgsm_carry, fgsm_rs, free, mart, plus, trades
 from .train import Callback, StopFit, cosine, fit, sgd
 from .more_maps import Clip, FixedMask, FixedSigns, GainSign, LowRankSparse, Sign, Ternary, _layers, add_map
@@ -40,7 +40,7 @@ class Phase:
     drops: tuple = (.5,.75)     # Of 'multistep'
     weight_decay: float = 5e-4  # Not of norms and biases
     steps: int = 10             # Of the attack
-    alpha: float = None         # Of a step, in eps; default 2.5/steps
+    step_share: float = None    # Length of such a step as a share of eps, which a recipe does not know; default 2.5/steps
     bn: str = 'batch'           # Batch norms during the attack, see `frozen`
 
 @dataclass(frozen=True)
@@ -82,15 +82,15 @@ def make_objective(
     ball,               # Of the attack
     dls,                # `DataLoaders`: carry remembers something for each picture
     steps:int=10,       # Of pgd, trades, mart and mix
-    alpha:float=None,   # Size of such a step, in eps; default 2.5/steps
+    alpha:float=None,   # Length of a step, in pixels of [0,1]; default that of the objective
     bn:str='eval',      # What batch norms do during the attack, see `frozen`
     seed:int=0):        # Of the perturbations that carry starts with
     "An objective by its name; ValueError with all names for another"
-    alpha = alpha and alpha*ball.eps
+    alpha = _pixels(alpha, None, 2*ball.eps)
     hard = at(partial(pgd, ball=ball, steps=steps, alpha=alpha, bn=bn))
     def mix(*batch): return .5*clean(*batch)+.5*hard(*batch)
-    made = dict(clean=lambda: clean, pgd=lambda: hard, mix=lambda: mix, fgsm_rs=lambda: fgsm_rs(ball, bn=bn), free=lambda: free(ball),
-                carry=lambda: fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad, bn=bn, seed=seed),
+    made = dict(clean=lambda: clean, pgd=lambda: hard, mix=lambda: mix, fgsm_rs=lambda: fgsm_rs(ball, alpha, bn), free=lambda: free(ball, alpha=alpha),
+                carry=lambda: fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad, alpha, bn, seed),
                 trades=lambda: trades(ball, steps=steps, alpha=alpha, bn=bn), mart=lambda: mart(ball, steps=steps, alpha=alpha, bn=bn))
     return nearest(name, made, 'objective')()
 
@@ -295,7 +295,8 @@ def _optimizer(q, factors):
 def _phase(run, q, model, out, **options):
     "One call of `fit`; its record"
     rules = [RULES[name](run) for name in q.rules]; springs = [r for r in rules if hasattr(r, 'penalty')]
-    objective = make_objective(q.objective, run.ball, run.dls, run.steps or q.steps, None if run.steps else q.alpha, q.bn, run.seed)
+    alpha = None if run.steps or q.step_share is None else q.step_share*run.ball.eps
+    objective = make_objective(q.objective, run.ball, run.dls, run.steps or q.steps, alpha, q.bn, run.seed)
     if springs: objective = plus(objective, *[lambda *batch, r=r: r.penalty() for r in springs])
     sched = cosine() if q.sched=='cosine' else lambda t: .1**sum(t >= d for d in q.drops)
     judge = None if q.objective=='clean' else partial(pgd, ball=run.ball, steps=run.valid_steps)                       # clean training is judged by clean accuracy
@@ -412,7 +413,7 @@ def biprop(keep=.2, lbn=False):
 
 def rst(keep=.01, lbn=False):
     "Robust scratch tickets: edge-popup with PGD-7, equal shares"
-    return Recipe('rst', 'Fu and others 2021', (Phase(160, 'scores', steps=7, alpha=.25, sched='multistep'),), keep, p=1., lbn=lbn, init='constant')
+    return Recipe('rst', 'Fu and others 2021', (Phase(160, 'scores', steps=7, step_share=.25, sched='multistep'),), keep, p=1., lbn=lbn, init='constant')
 
 # %% ../nbs/22_recipes.ipynb #76fe3ca4
 def at_dense(lbn=False):
@@ -449,7 +450,7 @@ def bcs(keep=.01, lbn=False, objective='trades'):
 def atmc(keep=.01, p=None, lbn=False, binary=False, factors=True, bits=False):
     "Train, train under a threshold, then factors under it; `p` for a threshold in each layer, `factors` False for the plain form, `bits` for values of 8 bits, `binary` for signs of what the threshold leaves"
     rules = ('threshold' if p is None else 'threshold_each',)
-    q = Phase(200, 'dense', 'mix', lr=.05, weight_decay=1e-4, steps=7, alpha=1.25/7)
+    q = Phase(200, 'dense', 'mix', lr=.05, weight_decay=1e-4, steps=7, step_share=1.25/7)
     phases = [q, replace(q, start='same', rules=rules, lr=.01)]
     if binary: phases[0] = replace(q, start='ternary')
     elif factors: phases.append(replace(q, start='factors', rules=rules, lr=.005))
