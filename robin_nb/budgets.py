@@ -8,7 +8,7 @@ __all__ = ['keep_counts', 'igq', 'erk', 'fixed', 'global_counts', 'mask_bytes']
 # %% ../nbs/06_budgets.ipynb #817f27f2
 import heapq, math
 from collections.abc import Sequence
-import torch
+import numpy as np, torch
 from .masks import n_kept, topk_mask
 
 # %% ../nbs/06_budgets.ipynb #9d1bde63
@@ -48,16 +48,16 @@ def keep_counts(
 
 # %% ../nbs/06_budgets.ipynb #58de3192
 def _official(sizes, keep, p):
+    "As NumPy counts: its powers and sums can differ from Python's in the last bit, which `int` turns into a weight"
     order = sorted(range(len(sizes)), key=lambda l: sizes[l])
-    left,powers = int(keep*sum(sizes)),[n**p for n in sizes]
-    c = keep*sum(sizes)/sum(powers)
-    share = [0.]*len(sizes)
+    n = np.array(sizes)[order]
+    left,c = int(keep*n.sum()),keep*n.sum()/np.power(n, p).sum()
+    counts = [0]*len(sizes)
     for j,l in enumerate(order):
-        share[l] = min(1., c*sizes[l]**(p-1))
-        left -= int(share[l]*sizes[l])
-        rest = sum(powers[i] for i in order[j+1:])
-        if rest: c = left/rest
-    counts = [n-int((1-s)*n) for n,s in zip(sizes, share)]
+        share = min(1., c*np.power(sizes[l], p-1.))
+        left -= int(share*sizes[l])
+        counts[l] = sizes[l]-int((1-share)*sizes[l])
+        if j+1 < len(n): c = left/np.power(n[j+1:], p).sum()
     if 0 in counts: raise ValueError(f"the official rule leaves layer {counts.index(0)} empty at keep={keep}; keep more")
     return counts
 

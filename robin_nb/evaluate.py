@@ -94,7 +94,7 @@ def accuracy(model, dl, n:int=None, only=None)->Result:
     return _judge(model, dl, n, only, 'clean', attack='none')
 
 def robust_accuracy(model, dl, ball, steps:int=20, restarts:int=1, alpha:float=None, seed:int=0, n:int=None, only=None)->Result:
-    "Robust accuracy of `model` in eval mode on the (first `n`) images of `dl`, as a `Result`: right after `pgd` in `ball` from each of `restarts` random starts; `only` as in `accuracy`"
+    "Robust accuracy of `model` in eval mode on the (first `n`) images of `dl`, as a `Result`: right after `pgd` in `ball`, of `steps` of `alpha` (pixels of [0,1]; default 2.5 eps/steps), from each of `restarts` random starts; `only` as in `accuracy`"
     alpha = 2.5*ball.eps/steps if alpha is None else alpha
     def attack(r): return lambda model, x, y: pgd(model, x, y, ball, steps, alpha, generator=torch.Generator().manual_seed(derived_seed(seed, r)))
     protocol = f"PGD-{steps}, {restarts} restart{'s'*(restarts>1)}, {type(ball).__name__} eps {ball.eps:.4g}, alpha {alpha:.4g}, seed {seed}"

@@ -38,7 +38,7 @@ class Linf:
         "A uniform `d` for each image of `x`"
         return (_random(torch.rand, x.shape, generator, x)*2-1)*self.eps
     def step(self, g, alpha):
-        "The move of size `alpha` that climbs gradient `g` fastest: all pixels by the same amount"
+        "The move of size `alpha`, in pixels of [0,1], that climbs gradient `g` fastest: all pixels by the same amount"
         return alpha*g.sign()
 
 # %% ../nbs/03_minimax.ipynb #3616ac3b
@@ -58,7 +58,7 @@ class L2:
         d,r = _random(torch.randn, x.shape, generator, x),_random(torch.rand, x.shape[:1], generator, x)
         return d/_length(d)*self.eps*r.view(-1, *[1]*(x.ndim-1))**(1/x[0].numel())
     def step(self, g, alpha):
-        "The move of length `alpha` that climbs gradient `g` fastest"
+        "The move of length `alpha`, in pixels of [0,1], that climbs gradient `g` fastest"
         return alpha*g/_length(g)
 
 # %% ../nbs/03_minimax.ipynb #3d216bcc

@@ -11,7 +11,7 @@ import torch, torch.nn.functional as F
 from .core import derived_seed, gather
 from .minimax import _random
 from .maps import prunable
-from .pgd import _unseen, fgsm, frozen, pgd
+from .pgd import _pixels, _unseen, fgsm, frozen, pgd
 
 # %% ../nbs/11_objectives.ipynb #fba5f313
 def _cut(crop, x): return x if crop is None else crop(x)
@@ -38,20 +38,25 @@ def at(attack):
     return objective
 
 # %% ../nbs/11_objectives.ipynb #912345e4
-def fgsm_rs(ball, alpha:float=1.25, bn:str='eval'):
-    "Adversarial training with one step of `alpha` times eps from a uniform start in `ball`"
+def fgsm_rs(
+    ball,               # Of the attack
+    alpha:float=None,   # Length of the step, in pixels of [0,1]; default 1.25 eps
+    bn:str='eval',      # What batch norms do meanwhile, see `frozen`
+):
+    "Adversarial training with one step from a uniform start in `ball`; ValueError for a step longer than the ball is wide"
+    alpha = _pixels(alpha, 1.25*ball.eps, 2*ball.eps)
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x)
-        d = fgsm(model, x, y, ball, alpha*ball.eps, ball.project(x, ball.sample(x, _noise(crop))), bn)
+        d = fgsm(model, x, y, ball, alpha, ball.project(x, ball.sample(x, _noise(crop))), bn)
         return F.cross_entropy(model(x+d), y)
     return objective
 
 # %% ../nbs/11_objectives.ipynb #4e830d38
 class fgsm_carry:
-    "Adversarial training with one step of `alpha` times eps from the perturbation of each image's last visit, for `n_images` images of `size` (c,h,w) that crops move by up to `pad`"
-    def __init__(self, ball, n_images:int, size, pad:int=0, alpha:float=.5, bn:str='eval', seed:int=0):
+    "Adversarial training with one step of `alpha` (pixels of [0,1]; default .5 eps) from the perturbation of each image's last visit, for `n_images` images of `size` (c,h,w) that crops move by up to `pad`; ValueError for a step longer than the ball is wide"
+    def __init__(self, ball, n_images:int, size, pad:int=0, alpha:float=None, bn:str='eval', seed:int=0):
         "For `n_images` images of `size` (c,h,w) that crops move by up to `pad`"
-        self.ball,self.alpha,self.bn = ball,alpha,bn
+        self.ball,self.alpha,self.bn = ball,_pixels(alpha, .5*ball.eps, 2*ball.eps),bn
         c,h,w = size
         self.canvas = ball.sample(torch.empty(n_images, c, h+2*pad, w+2*pad), torch.Generator().manual_seed(seed))
 
@@ -60,7 +65,7 @@ class fgsm_carry:
         canvas = self.canvas[i]
         x = _cut(crop, x)
         start = self.ball.project(x, _cut(crop, canvas))
-        d = fgsm(model, x, y, self.ball, self.alpha*self.ball.eps, start, self.bn)
+        d = fgsm(model, x, y, self.ball, self.alpha, start, self.bn)
         for j,moved in gather((i, d if crop is None else crop.put(canvas, d))): self.canvas[j.to(x.device)] = moved.to(x.device)     # also what other processes have moved
         return F.cross_entropy(model(x+d), y)
 
@@ -81,7 +86,7 @@ class _Near:
 
 # %% ../nbs/11_objectives.ipynb #7ce3844b
 def trades(ball, beta:float=6., steps:int=10, alpha:float=None, bn:str='eval', unseen:bool=False):
-    "TRADES: cross-entropy of the batch as it is, plus `beta` times the mean KL from there to where PGD of `steps` of `alpha` (in pixels, default as in `pgd`) makes it largest in `ball`; `unseen`: attacked images do not move running statistics"
+    "TRADES: cross-entropy of the batch as it is, plus `beta` times the mean KL from there to where PGD of `steps` of `alpha` (pixels of [0,1]; default as in `pgd`) makes it largest in `ball`; `unseen`: attacked images do not move running statistics"
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x)
         with frozen(model, bn): target = model(x)
@@ -110,18 +115,19 @@ def mart(ball, beta:float=6., steps:int=10, alpha:float=None, bn:str='eval', uns
 
 # %% ../nbs/11_objectives.ipynb #af609f44
 class free:
-    "Free adversarial training: the backward that trains also moves the perturbation, by `alpha` times eps; `fit` uses each batch `replays` times in a row, and the next batch goes on from there"
-    def __init__(self, ball, replays:int=4, alpha:float=1.):
+    "Free adversarial training: the backward that trains also moves the perturbation, by `alpha` (pixels of [0,1]; default 1 eps, ValueError for more than the ball is wide); `fit` uses each batch `replays` times in a row, and the next batch goes on from there"
+    def __init__(self, ball, replays:int=4, alpha:float=None):
         "One perturbation for each place in a batch, 0 at first"
         if replays < 1: raise ValueError(f"a batch is used at least once; got replays={replays}")
-        self.ball,self.replays,self.alpha,self.d = ball,replays,alpha,None
+        self.ball,self.replays,self.d = ball,replays,None
+        self.alpha = _pixels(alpha, ball.eps, 2*ball.eps)
 
     def __call__(self, model, x, y, i=None, crop=None):
         x = _cut(crop, x)
         if self.d is None: self.d = torch.zeros_like(x)
         self.d = self.d.to(x.device)
         start = self.ball.project(x, self.d[:len(x)])
-        def move(g): self.d[:len(x)] = self.ball.project(x, start + self.ball.step(g, self.alpha*self.ball.eps))
+        def move(g): self.d[:len(x)] = self.ball.project(x, start + self.ball.step(g, self.alpha))
         d = start.clone().requires_grad_(); d.register_hook(move)
         return F.cross_entropy(model(x+d), y)
 

@@ -67,22 +67,28 @@ def _checked(x):
     if x.numel() and (x.min() < 0 or x.max() > 1): raise ValueError("attacks take images in [0,1]; normalise inside the model")
     return x.detach()
 
+def _pixels(alpha, default, most):
+    "The step `alpha`, or `default` where it is None; ValueError for one that is longer than `most`, as where a share of eps was meant"
+    if alpha is None: return default
+    if alpha > most: raise ValueError(f"alpha is in pixels of [0,1], here at most {most:.4g}; got {alpha:g}, write alpha={alpha:g}*eps for a share of eps")
+    return alpha
+
 def fgsm(model, x:Tensor, y:Tensor, ball, alpha:float=None, start:Tensor=None, bn:str='eval')->Tensor:
-    "`d` after one step of `alpha` (default: the ball's eps) up the loss from x plus `start`, inside `ball` and with x+d in [0,1]"
+    "`d` after one step of `alpha` (pixels; default 1 eps) up the loss from x plus `start`, inside `ball` and with x+d in [0,1]"
     d = torch.zeros_like(x) if start is None else start
-    x = _checked(x)
+    x,alpha = _checked(x),_pixels(alpha, ball.eps, max(1, 2.5*ball.eps))
     with frozen(model, bn), torch.enable_grad():
         d = d.detach().requires_grad_()
         g, = torch.autograd.grad(F.cross_entropy(model(x+d), y, reduction='sum'), d)
-    return ball.project(x, d.detach() + ball.step(g, ball.eps if alpha is None else alpha))
+    return ball.project(x, d.detach() + ball.step(g, alpha))
 
 # %% ../nbs/10_pgd.ipynb #74322ab2
 def pgd(
     model, x:Tensor,        # Images in [0,1] (n,...)
     y:Tensor,               # Labels (n,)
-    ball,                   # `Linf` or `L2`, with eps in pixels of [0,1]
+    ball,                   # `Linf`, `L2` or `L1`, with eps in pixels of [0,1]
     steps:int=10,
-    alpha:float=None,       # Size of a step; default 2.5*eps/steps, which is eps/4 for ten steps
+    alpha:float=None,       # Length of a step, in pixels of [0,1]; default 2.5 eps/steps, which is eps/4 for ten steps
     restarts:int=1,         # Random starts; the worst point of all of them counts
     last:bool=True,         # Judge the point after the last step too
     bn:str='eval',          # What batch norms do meanwhile, see `frozen`
@@ -92,7 +98,7 @@ def pgd(
 )->Tensor:                  # `d` of each image's worst point, as `x` in shape
     "Projected gradient ascent from random starts; of all points seen, the one of highest loss per image"
     if steps < 1 or restarts < 1: raise ValueError(f"steps and restarts must be at least 1; got {steps} and {restarts}")
-    alpha = 2.5*ball.eps/steps if alpha is None else alpha
+    alpha = _pixels(alpha, 2.5*ball.eps/steps, max(1, 2.5*ball.eps))
     generator,x = generator or torch.Generator().manual_seed(0),_checked(x)
     worst,top = torch.zeros_like(x),torch.full((len(x),), -torch.inf, device=x.device)
     lost = torch.zeros(len(x), dtype=torch.bool, device=x.device)

@@ -133,7 +133,7 @@ def _attack_row(axes, model, x, y, names, eps, steps, alpha):
 #| code-fold: true
 #| code-summary: "The code: draw_attack and attack_explorer"
 def draw_attack(models:dict, x, y, names, eps:float, steps:int, alpha:float):
-    "PGD within Linf `eps` on one image `x` (1,c,h,w) of class `y` (1,), a row for each of `models` by name: x+d, d amplified, probabilities of the classes `names`, and the path over the loss"
+    "PGD of `steps` of `alpha` (pixels of [0,1]) within Linf `eps` on one image `x` (1,c,h,w) of class `y` (1,), a row for each of `models` by name: x+d, d amplified, probabilities of the classes `names`, and the path over the loss"
     fig = plt.figure(figsize=(8.6,2.6*len(models)))
     said = []
     for part,(name,model) in zip(fig.subfigures(len(models), 1, squeeze=False)[:,0], models.items()):

@@ -6,12 +6,12 @@
 __all__ = ['Card', 'card', 'load', 'list_models', 'save_pretrained', 'from_pretrained', 'push_to_hub']
 
 # %% ../nbs/17_zoo.ipynb #dbc8388c
-import difflib, importlib.util, json
+import importlib.util, json
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 import torch.nn as nn
-from .core import Table
+from .core import Table, nearest
 from .compact import load_packed, save_packed
 
 # %% ../nbs/17_zoo.ipynb #0026c55d
@@ -27,17 +27,14 @@ class Card(dict):
 def _zoo(name, suffix):
     names = sorted(f.name.removesuffix('.robin') for f in (files('robin_nb')/'zoo').iterdir() if f.name.endswith('.robin'))
     if name is None: return names
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1, 0)
-        raise ValueError(f"no network {name!r} in the zoo; did you mean {near[0]}? list_models() has all" if near else f"no network {name!r} in the zoo; list_models() has all")
-    return files('robin_nb')/'zoo'/f'{name}{suffix}'
+    return files('robin_nb')/'zoo'/f"{nearest(name, dict(zip(names, names)), 'network')}{suffix}"
 
 def card(name:str)->Card:
     "The card of network `name`: data, recipe, command, seed, accuracies with their protocols, bytes, licence"
     return Card(json.loads(_zoo(name, '.json').read_text()))
 
 def load(name:str)->nn.Module:
-    "Network `name`, plain and in eval mode: from images (n,c,h,w) in [0,1] to logits. No network connection is used. ValueError, with the nearest name, for one that is not there"
+    "Network `name`, plain and in eval mode: from images (n,c,h,w) in [0,1] to logits. No network connection is used. ValueError, with all names, for one that is not there"
     return load_packed(_zoo(name, '.robin'))[0]
 
 def list_models()->Table:

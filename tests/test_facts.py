@@ -1,6 +1,6 @@
 "Facts about the paper and promises of the library, beyond what the pages assert."
 from functools import partial
-import pytest, torch
+import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 from robin_nb.binary import binary_, scaled_
 from robin_nb.budgets import keep_counts, mask_bytes
@@ -34,6 +34,38 @@ def test_official_counts(key):
     for n,k in zip(ns, ks):
         e = expected[n]
         assert k in (e if isinstance(e, tuple) else (e,)), (n, k, e)
+
+# what the authors' function says where sums in Python's own order lead to other integers
+NARROW = [(([100]*16, .2, .1), [20]+[21]*15), (([64]*16, .25, .4), [16]*2+[17]*14),
+          (([10_000]*10, .25, .9), [2500]*4+[2501]*6), (([10_000]*10, .5, .6), [5000]+[5001]*9)]
+
+@pytest.mark.parametrize('asked,kept', NARROW, ids=str)
+def test_official_counts_where_the_last_bit_decides(asked, kept):
+    assert keep_counts(*asked, official=True)==kept
+
+def described(sizes, keep, p):
+    "The official rule as it is described: from the smallest layer on, the share c*n^(p-1), at most 1"
+    waiting = sorted(enumerate(sizes), key=lambda layer: layer[1])
+    budget = int(keep*np.sum(sizes))
+    c = keep*np.sum(sizes)/np.sum(np.power([n for _,n in waiting], p))
+    shares = {}
+    while waiting:
+        layer,n = waiting.pop(0)
+        shares[layer] = min(c*np.power(n, p-1.), 1.)
+        budget -= int(shares[layer]*n)
+        if waiting: c = budget/np.sum(np.power([n for _,n in waiting], p))
+    return [n-int((1-shares[layer])*n) for layer,n in enumerate(sizes)]
+
+LAYERS = st.one_of(st.integers(1, 3000), st.integers(1, 2_359_296), st.sampled_from([9,64,576,1728,4096,36_864,2_359_296]))
+KEEPS = st.one_of(st.floats(1e-4, 1), st.sampled_from([.01,.05,.1,.2,.25,.5,1.]))
+
+@settings(max_examples=3000, deadline=None, derandomize=True)
+@given(st.lists(LAYERS, min_size=1, max_size=54), KEEPS, st.one_of(st.floats(0, 1), st.sampled_from([0,.1,.5,1])))
+def test_official_counts_as_described(sizes, keep, p):
+    theirs = described(sizes, keep, p)
+    if 0 not in theirs: assert keep_counts(sizes, keep, p, official=True)==theirs
+    else:
+        with pytest.raises(ValueError, match='leaves layer'): keep_counts(sizes, keep, p, official=True)
 
 def test_limit_of_the_mask():
     ns = sizes(34)

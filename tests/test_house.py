@@ -44,6 +44,16 @@ def test_imports_stand_alone_and_go_down(page):
                 if name.startswith('robin_nb.'): assert NUMBER[name.split('.')[1]] < own, f'{page.name} imports {name}'
             assert not (isinstance(n, ast.ImportFrom) and any(a.name=='*' for a in n.names)), f'{page.name}: import *'
 
+TEXTS = [*PAGES, ROOT/'README.md', ROOT/'CONTRIBUTING.md']
+@pytest.mark.parametrize('file', TEXTS, ids=[*IDS, 'README.md', 'CONTRIBUTING.md'])
+def test_shell_blocks_can_be_run(file):
+    "What a reader copies into a shell or a script is a script"
+    md = [source(c) for c in read(file)['cells'] if c['cell_type']=='markdown'] if file.suffix=='.ipynb' else [file.read_text()]
+    for block in re.findall(r'^```(?:bash|sh|shell|console)\n(.*?)^```', '\n'.join(md), re.M | re.S):
+        said = subprocess.run(['bash', '-n'], input=block, text=True, capture_output=True)
+        assert said.returncode==0 and not said.stderr, f'{block}\n{said.stderr}'
+        assert not re.match(r'\W*/(usr/)?bin/', block) or block.startswith('#!/'), f'the first line of a script begins with #!: {block.splitlines()[0]}'
+
 @pages
 def test_exports_are_definitions(page):
     for src,tree in statements(page):

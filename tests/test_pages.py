@@ -1,13 +1,23 @@
 "One test for each page: it runs from top to bottom, against the generated module."
-import json, shutil
+import importlib, json, pkgutil, shutil
 import pytest
+import robin_nb
 from nbdev.test import test_nb as run_page
 from pages import NBS, PAGES, ROOT, as_test
+
+MODULES = [importlib.import_module(f'robin_nb.{m.name}') for m in pkgutil.iter_modules(robin_nb.__path__) if not m.name.startswith('_')]
+
+def tables():
+    "What stands in the dictionaries of the package, such as `RECIPES`"
+    return {(m.__name__, name): {k: repr(v) for k,v in table.items()} for m in MODULES for name,table in vars(m).items() if name.isupper() and isinstance(table, dict)}
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda p: str(p.relative_to(NBS)))
 def test_page(page, tmp_path):
     copy = tmp_path/page.name
     shutil.copytree(NBS/'demo', tmp_path/'demo')                     # what the front page shows
     copy.write_text(json.dumps(as_test(page)), encoding='utf-8')
+    before = tables()
     ok,_ = run_page(copy, skip_flags=['slow','cuda','download'], basepath=ROOT)
     assert ok, f'{page.name} fails; its traceback is above'
+    after = tables()
+    assert after==before, [name for name in before if after[name] != before[name]]       # what a page registers, it takes back
