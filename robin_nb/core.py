@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['test_same', 'set_seed', 'fork_rng', 'derived_seed', 'default_device', 'ranks', 'gather', 'replacing', 'held',
-           'nearest', 'Table']
+           'nearest', 'write_json', 'Table']
 
 # %% ../nbs/00_core.ipynb #885ad16e
-import os, random, re, secrets
+import json, os, random, re, secrets
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -121,6 +121,11 @@ def nearest(
     if name in known: return known[name]
     meant = ' or '.join(k for k in known if _slip(str(name), k))
     raise ValueError(f"{what} must be one of {', '.join(known)}; got {name!r}" + (f", did you mean {meant}?" if meant else ''))
+
+# %% ../nbs/00_core.ipynb #ba36108c
+def write_json(data, file):
+    "Write `data` to `file` as readable JSON, whole or not at all"
+    with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
 
 # %% ../nbs/00_core.ipynb #62017308
 class Table(list):

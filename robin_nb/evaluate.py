@@ -10,13 +10,13 @@ import hashlib, importlib, importlib.metadata, importlib.util, math, platform, r
 from dataclasses import dataclass, field
 from pathlib import Path
 import torch, torch.nn.functional as F
-from fastprogress import progress_bar
 from torch import Tensor
 from .core import Table, derived_seed, replacing
 from .data import check_batch
 from .minimax import L2, Linf
 from .maps import bake
 from .pgd import fgsm, frozen, pgd, verdicts
+from .train import progress_bar
 
 # %% ../nbs/13_evaluate.ipynb #08ceecc9
 def interval(right:int, n:int)->tuple[float,float]:
@@ -226,7 +226,7 @@ def autoattack(
     right = {b: verdicts(net, [batch]) for b,batch in batches.items()}; clean = torch.cat([*right.values()]); _inside(net, batches.values(), clean, classes)
     key = _hash([*net.state_dict().values(), *[t for x,y,_ in batches.values() for t in (x, y)]], type(ball).__name__, ball.eps, version, seed, bs, names); done = _state(resume, key)
     jobs = [(b, name) for b in batches for name in names]
-    for b,name in progress_bar(jobs) if progress else jobs:
+    for b,name in progress_bar(jobs, progress):
         if (b,name) not in done:
             (x,y,_),start = batches[b],time.perf_counter()
             left,odd = _attack_batch(library, word, net, x.to(device), y.to(device), right[b].to(device), ball, name, version, derived_seed(seed, b) % 2**31, classes)

@@ -94,7 +94,7 @@ def test_export_changes_nothing(tmp_path):
 
 def test_light_imports():
     "Whoever imports the engine gets neither matplotlib nor torchvision nor ipywidgets"
-    rest = [m for m in NUMBER if m and m not in ('viz','structure','widgets','cli')]
+    rest = [m for m in NUMBER if m and m not in ('viz','structure','widgets')]
     code = f"import sys\nfor m in {rest}: __import__('robin_nb.'+m)\nbad = {{'matplotlib','torchvision','ipywidgets','IPython'}} & set(sys.modules)\nassert not bad, bad"
     subprocess.run([sys.executable, '-c', code], check=True)
 

@@ -45,6 +45,6 @@ def test_the_command(tmp_path):
     r = subprocess.run(command, env={**os.environ, 'OMP_NUM_THREADS': '1', 'ACCELERATE_USE_CPU': 'true'}, capture_output=True, text=True)
     assert r.returncode==0 and (out/'report.json').exists() and (out/'model.safetensors').exists(), r.stderr[-3000:]
     r = subprocess.run([sys.executable, '-m', 'robin_nb.cli', 'prone'], capture_output=True, text=True)
-    assert r.returncode and r.stderr.startswith('robin_nb.cli: say evaluate, ') and "prune, unpack, then what that takes; got 'prone'" in r.stderr
+    assert r.returncode and r.stderr.startswith('robin_nb.cli: say evaluate, ') and "prune, reproduce, unpack, then what that takes; got 'prone'" in r.stderr
 
 def test_too_many_processes(runs): assert 'use fewer processes' in runs[1]['refused'] and runs[0]['refused']==''

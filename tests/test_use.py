@@ -1,8 +1,7 @@
-"What users do: commands in a process of their own, interrupted and on a full disk; the wheel outside the checkout."
-import json, os, resource, signal, subprocess, sys, time
+"What users do: commands in a process of their own, interrupted and on a full disk. (The wheel outside the checkout: test_install.py.)"
+import json, resource, signal, subprocess, sys, time
 from pathlib import Path
 import pytest
-from pages import PAGES, ROOT
 
 BIN = Path(sys.executable).parent
 QUICK = ['--data','stripes','--widths','4,8,16','--keep','.3','--bs','100','--eps','0.05','--steps','2','--quiet']
@@ -64,29 +63,3 @@ def test_full_disk_writes_nothing_half(tmp_path):
     r = run('robin_prune', *QUICK, '--epochs', 1, '--out', tmp_path/'x', preexec_fn=limit)
     assert r.returncode==2 and 'Traceback' not in r.stderr and len(r.stderr.strip().splitlines())==1, r.stderr
     assert not any((tmp_path/'x').iterdir())
-
-def test_wheel_outside_the_checkout(tmp_path):
-    "The built wheel alone, in a folder of its own: data, commands and pages are in it"
-    source = tmp_path/'source'
-    subprocess.run(['git', 'clone', '-q', str(ROOT), str(source)], check=True) if (ROOT/'.git').exists() else pytest.skip('needs git')
-    pip = [sys.executable, '-m', 'pip', '-q', '--disable-pip-version-check']
-    subprocess.run([*pip, 'wheel', '--no-deps', '-w', str(tmp_path/'dist'), str(source)], check=True)
-    wheel, = (tmp_path/'dist').glob('*.whl')
-    subprocess.run([*pip, 'install', '--no-deps', '--target', str(tmp_path/'site'), str(wheel)], check=True)
-    code = """
-import robin_nb, pathlib, sys
-from robin_nb.data import load_data
-from robin_nb.cli import robin_pages
-assert pathlib.Path(robin_nb.__file__).is_relative_to(sys.argv[1]), robin_nb.__file__
-assert len(load_data('fashion_mini').test.dataset)==1000
-root = pathlib.Path(robin_nb.__file__).parent
-assert (root/'assets'/'fashion_mini.LICENSE').exists() and len((root/'assets'/'imagenet100.txt').read_text().split())==100
-robin_pages('book')
-from robin_nb.zoo import list_models, load
-assert [load(r['name']) for r in list_models()]
-print(len(list(pathlib.Path('book').rglob('*.ipynb'))))
-"""
-    env = dict(os.environ, PYTHONPATH=str(tmp_path/'site'))
-    r = subprocess.run([sys.executable, '-c', code, str(tmp_path/'site')], capture_output=True, text=True, cwd=tmp_path, env=env)
-    assert r.returncode==0, r.stderr
-    assert int(r.stdout.split()[-1])==len(subprocess.run(['git','ls-files','nbs/*.ipynb'], capture_output=True, text=True, cwd=ROOT).stdout.split())

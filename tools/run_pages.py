@@ -55,6 +55,7 @@ def run(page):
 
 def main(pages):
     os.environ.setdefault('OMP_NUM_THREADS', '1')
+    os.environ.setdefault('TQDM_DISABLE', '1')                       # bars move; what is saved are the lines
     pages = [Path(p) for p in pages] or [p for p in book() if changed(json.loads(p.read_text(encoding='utf-8')))]
     bad = []
     for page in pages:

@@ -1,0 +1,103 @@
+"The commands' own argument parser: both spellings of a flag, names in help, and what you say wins."
+import json, os, subprocess, sys
+from inspect import Parameter, signature
+from pathlib import Path
+import pytest
+from pages import ROOT
+
+COMMANDS = ['robin_evaluate', 'robin_export', 'robin_info', 'robin_pack', 'robin_pages',
+            'robin_prune', 'robin_reproduce', 'robin_unpack']
+SAID = {str: 'words', int: '3', float: '0.5'}
+VALUES = {str: 'words', int: 3, float: .5, bool: True}
+BARE = {'robin_evaluate': 'file', 'robin_reproduce': 'what'}         # may be left out, and have no flag
+
+def command(name):
+    from robin_nb import cli
+    return getattr(cli, name)
+
+@pytest.mark.parametrize('spell', [str, lambda flag: flag.replace('_', '-')], ids=['_', '-'])
+@pytest.mark.parametrize('name', COMMANDS)
+def test_every_flag_in_both_spellings(name, spell):
+    "Each flag says what it says, nothing else is said, and the help has its comment and its default"
+    from robin_nb.cli import parser
+    made = parser(command(name))
+    for p in signature(command(name)).parameters.values():
+        needed = ['words' for q in signature(command(name)).parameters.values() if q.default is Parameter.empty]
+        if p.default is Parameter.empty or BARE.get(name)==p.name: continue
+        flag = spell(f'--{p.name}')
+        said = vars(made.parse_args([*needed, *([flag] if p.annotation is bool else [flag, SAID[p.annotation]])]))
+        assert said.pop(p.name)==VALUES[p.annotation] and len(said)==len(needed)
+        assert f'--{p.name}' in made.format_help()
+
+def test_left_out(capsys):
+    from robin_nb.cli import parser
+    assert not vars(parser(command('robin_evaluate')).parse_args([]))
+    assert vars(parser(command('robin_reproduce')).parse_args(['tickets']))=={'what': 'tickets'}
+    with pytest.raises(SystemExit): parser(command('robin_pack')).parse_args(['one'])
+    assert 'required: out' in capsys.readouterr().err
+
+def test_help_says_comment_default_and_names():
+    from robin_nb.cli import parser
+    names = json.loads((ROOT/'robin_nb'/'assets'/'names.json').read_text())
+    said = ' '.join(parser(command('robin_prune')).format_help().split())
+    for words in 'Share of all weights that stays, in (0,1] [0.1]', '8/255', '[fashion_mini]': assert words in said
+    for name in 'preset','data','model','norm','objective','init':
+        for known in names[name]: assert known in said, known
+    said = ' '.join(parser(command('robin_reproduce')).format_help().split())
+    for known in [*names['what'], *names['scale'], *names['only']]: assert known in said, known
+
+def test_names_are_true():
+    from make_names import truth
+    written = json.loads((ROOT/'robin_nb'/'assets'/'names.json').read_text())
+    assert written==truth(), 'run python tools/make_names.py'
+    taken = {p for name in COMMANDS for p in signature(command(name)).parameters}
+    assert set(written) <= taken
+
+def test_help_does_without_torch():
+    code = f"""
+import sys
+from robin_nb.cli import main
+for name in {COMMANDS}:
+    sys.argv = [name, '--help']
+    try: main()
+    except SystemExit as e: assert e.code==0
+heavy = {{'torch','torchvision','numpy','matplotlib','safetensors','tqdm'}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert r.returncode==0, r.stderr
+
+def test_the_oldest_fastcore(tmp_path):
+    "The oldest fastcore that settings.ini allows"
+    oldest = 'fastcore==1.8.0'
+    assert oldest.replace('==', '>=').removesuffix('.0') in (ROOT/'settings.ini').read_text()
+    pip = [sys.executable, '-m', 'pip', '-q', 'install', '--no-deps', '--target', str(tmp_path), oldest]
+    subprocess.run(pip, check=True)
+    env = dict(os.environ, PYTHONPATH=f'{tmp_path}{os.pathsep}{ROOT}')
+    code = "import fastcore, sys; from robin_nb.cli import main; print(fastcore.__version__); main()"
+    for name in COMMANDS:
+        run = [sys.executable, '-c', code, name.removeprefix('robin_'), '--help']
+        r = subprocess.run(run, env=env, capture_output=True, text=True)
+        assert r.returncode==0 and r.stdout.startswith('1.8.0\nusage: ' + name), r.stderr
+
+def test_a_wrong_flag_gets_one_line():
+    script = Path(sys.executable).parent/'robin_prune'
+    r = subprocess.run([str(script), '--epoch', '3'], capture_output=True, text=True)
+    assert r.returncode==2 and len(r.stderr.strip().splitlines())==1, r.stderr
+    assert 'robin_prune' in r.stderr and '--epoch' in r.stderr and '--help' in r.stderr
+
+QUICK = dict(data='stripes', model='resnet18', widths='4', steps=1, minutes=1e-6)
+EQUAL = dict(epochs=20, keep=.1, bs=32)                              # the defaults, said
+
+@pytest.mark.parametrize('how', ['from Python', 'from a terminal'])
+def test_what_you_say_wins_over_a_preset(how, tmp_path):
+    "Also where it is the default; what you do not say is the preset's"
+    said = dict(QUICK, **EQUAL, preset='rn34-cifar10', out=str(tmp_path/'x'))
+    if how=='from Python': command('robin_prune')(**said, no_figures=True, quiet=True)
+    else:
+        flags = [t for k,v in said.items() for t in (f'--{k}', str(v))]
+        script = Path(sys.executable).parent/'robin_prune'
+        subprocess.run([str(script), *flags, '--no-figures', '--quiet'], check=True)
+    settings = json.loads((tmp_path/'x'/'report.json').read_text())['settings']
+    assert {k: settings[k] for k in EQUAL}==EQUAL
+    assert (settings['lr'], settings['objective'], settings['augment'])==(.1, 'pgd', True)

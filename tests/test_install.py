@@ -1,0 +1,114 @@
+"What a stranger gets: the wheel in a venv of its own, the newest of everything but torch, and nothing of this checkout beside it."
+import json, os, re, subprocess, sys, time
+from pathlib import Path
+import pytest
+from pages import ROOT
+
+COMMANDS = ['robin_evaluate', 'robin_export', 'robin_info', 'robin_pack', 'robin_pages',
+            'robin_prune', 'robin_reproduce', 'robin_unpack']
+TORCH = ['torch==2.13.0', 'torchvision==0.28.0']                     # their CPU builds
+TRAIN = '--data stripes --widths 4,8,16 --keep .3 --epochs 2 --bs 100 --eps 0.05 --steps 2'
+
+def call(*command, cwd):
+    "What a command says on stdout; it must end well"
+    env = {k: v for k,v in os.environ.items() if not k.startswith('PYTHON')}
+    r = subprocess.run([str(c) for c in command], capture_output=True, text=True, cwd=cwd, env=env)
+    assert r.returncode==0, f"{command}\n{r.stdout[-2000:]}{r.stderr[-2000:]}"
+    return r.stdout
+
+@pytest.fixture(scope='module')
+def home(tmp_path_factory):
+    "A folder with the venv in which the wheel was installed, and with nothing else"
+    if not (ROOT/'.git').exists(): pytest.skip('needs git')
+    home = tmp_path_factory.mktemp('home')
+    call('git', 'clone', '-q', ROOT, home/'source', cwd=home)
+    call(sys.executable, '-m', 'pip', '-q', 'wheel', '--no-deps', '-w', home, home/'source', cwd=home)
+    wheel, = home.glob('*.whl')
+    call(sys.executable, '-m', 'venv', home/'venv', cwd=home)
+    call(home/'venv'/'bin'/'pip', '-q', 'install', f'{wheel}[hub]', *TORCH, cwd=home)
+    return home
+
+@pytest.fixture(scope='module')
+def model(home):
+    "The file of a network that the installed `robin_prune` found"
+    call(home/'venv'/'bin'/'robin_prune', *TRAIN.split(), '--train-norm', '--out', 'x', cwd=home)
+    return home/'x'/'model.safetensors'
+
+def python(home, code): return call(home/'venv'/'bin'/'python', '-c', code, cwd=home)
+
+def test_what_came_along(home):
+    "A fastcore of today, and no web framework"
+    listed = call(home/'venv'/'bin'/'pip', 'list', '--format', 'json', cwd=home)
+    found = {d['name'].lower(): d['version'] for d in json.loads(listed)}
+    assert found['fastcore'].startswith('2.') and 'tqdm' in found
+    assert not {'fastprogress', 'python-fasthtml', 'starlette', 'uvicorn', 'apsw'} & set(found)
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_help_at_once(home, command):
+    "Each command's help, in under a second, which it can only be where torch stays away"
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        assert f'usage: {command}' in call(home/'venv'/'bin'/command, '--help', cwd=home)
+        seconds.append(time.perf_counter()-start)
+    assert min(seconds) < 1, seconds
+
+def test_help_is_light(home):
+    "Help imports nothing that is heavy"
+    heavy = ['torch', 'torchvision', 'numpy', 'matplotlib', 'safetensors', 'tqdm', 'huggingface_hub']
+    code = f"""
+import sys
+from robin_nb.cli import main
+for name in {COMMANDS}:
+    sys.argv = [name, '--help']
+    try: main()
+    except SystemExit as e: assert e.code==0
+assert not set({heavy}) & set(sys.modules), set({heavy}) & set(sys.modules)
+"""
+    python(home, code)
+
+def test_the_lines_of_the_readme(home):
+    text = (ROOT/'README.md').read_text(encoding='utf-8')
+    part = text.split('## A few lines')[1].split('\n## ')[0]
+    blocks = re.findall(r'```python\n(.*?)```', part, re.S)
+    assert len(blocks)==5 and 'fit(' in blocks[1]
+    python(home, '\n'.join(blocks) + "\nassert len(history)==3 and net is not None")
+
+def test_prune(model):
+    report = json.loads((model.parent/'report.json').read_text())
+    assert report['settings']['train_norm'] is True and len(report['history'])==2
+    assert {'attacks.png', 'history.png', 'masks.png'} <= {f.name for f in model.parent.iterdir()}
+
+def test_hub_alone(home, model):
+    "The extra `hub` saves a network in the form of a hub, and loads it"
+    python(home, """
+import torch
+from robin_nb.models import load_model
+from robin_nb.zoo import from_pretrained, save_pretrained
+net,config = load_model('x/model.safetensors')
+save_pretrained(net, 'hub', config)
+again,theirs = from_pretrained('hub')
+x = torch.rand(4, 1, 8, 8)
+assert theirs==config and (net(x)-again(x)).abs().max() < .1
+""")
+
+def test_what_the_wheel_holds(home):
+    "Data, lists, zoo and every page; from the venv, not from the checkout"
+    said = python(home, """
+import pathlib, sys, robin_nb
+from robin_nb.cli import robin_pages
+from robin_nb.data import load_data
+from robin_nb.zoo import list_models, load
+root = pathlib.Path(robin_nb.__file__).parent
+assert root.is_relative_to(sys.prefix), root
+assert len(load_data('fashion_mini').test.dataset)==1000
+assert (root/'assets'/'fashion_mini.LICENSE').exists() and (root/'assets'/'names.json').exists()
+assert len((root/'assets'/'imagenet100.txt').read_text().split())==100
+robin_pages('book')
+assert [load(r['name']) for r in list_models()]
+print(len(list(pathlib.Path('book').rglob('*.ipynb'))))
+""")
+    pages = call('git', 'ls-files', 'nbs/*.ipynb', cwd=ROOT).split()
+    assert int(said.split()[-1])==len(pages)
+    call(home/'venv'/'bin'/'robin_pages', 'again', cwd=home)
+    assert len(list((home/'again').rglob('*.ipynb')))==len(pages)
