@@ -1,10 +1,11 @@
 """Our network beside its control and its rivals, all trained here: what `make demo` runs.
 
-    python tools/demo.py                 the quick edition: five rows of a few epochs, into runs/demo
-    python tools/demo.py --rows all      the README's table: every row at full length, into runs/demo-all
-    python tools/demo.py --rows all --curve     robust accuracy against bytes, at several keeps and widths
-    python tools/demo.py --rows all --tune --out runs/tune     the validation trials behind each
-                                         row's learning rate and batch size
+    python tools/demo.py                      the quick edition, into runs/demo
+    python tools/demo.py --rows all           the README's table, into runs/demo-all
+    python tools/demo.py --rows all --curve   robust accuracy against bytes, at several sizes
+    python tools/demo.py --tune --out runs/tune
+                                              the six validation trials behind each row's
+                                              learning rate and batch size
 
 Everything is resumed: a row whose report is there, of the same settings, is not trained again.
 """
@@ -42,7 +43,7 @@ ALL = {
     'dense twin, as many weights': dict(DENSE, widths='10,20,40', lr=.9, norm_lr=.9),
     'dense twin, as many bytes':   dict(DENSE, widths='4,8,14', lr=.1, norm_lr=.1),
 }
-# The same recipes with fewer epochs, and without the row that says least; the memory layout saves time
+# The same recipes with fewer epochs, without the row that says least; the layout saves some time
 QUICK = {name: dict(recipe, epochs=8, channels_last=True)
          for name,recipe in ALL.items() if name != 'dense twin, as many weights'}
 PLANS = dict(quick=QUICK, all=ALL)
@@ -136,14 +137,16 @@ def say(name, report, folder):
     tqdm.write(f"{name}: {show(robust)} right under attack, {show(clean)} without")
     if name != OUR_NAME: return
     tqdm.write(f"  on {robust['images']:,} test images with 95 % intervals; {robust['protocol']}")
-    tqdm.write("  from the epoch that was best under attack on other images, the validation part")
+    tqdm.write(f"  after {report['best_epoch']} of {report['settings']['epochs']} epochs, "
+               "chosen under attack on other images, the validation part")
     tqdm.write(f"  {folder/'attacks.png'}: test images before and after the attack")
     tqdm.write(f"  {folder/'masks.png'}: which of the ±1 weights stay")
 
 def on_training(folder, n=1000):
     "PGD-20 accuracy on `n` training images: does the network at least fit what it saw?"
     net,config = load_model(folder/'model.safetensors')
-    return round(robust_accuracy(net, load_data(config['source']).train, Linf(EPS), n=n).accuracy, 4)
+    images = load_data(config['source']).train
+    return round(robust_accuracy(net, images, Linf(EPS), n=n).accuracy, 4)
 
 def table(rows, out, fitted=False):
     "Train all rows, say each, and write table.json, result.png and curves.png to `out`"
@@ -152,9 +155,8 @@ def table(rows, out, fitted=False):
         reports[name] = report
         say(name, report, out/slug(name))
     lines = Table(row(name, r) for name,r in reports.items())
-    ours = reports[OUR_NAME]
-    protocol,steps = ours['test']['robust']['protocol'],ours['settings']['steps']
-    found = dict(protocol=protocol, rows=list(lines))
+    ours,test = reports[OUR_NAME]['settings'],reports[OUR_NAME]['test']['robust']
+    found = dict(protocol=test['protocol'], rows=list(lines))
     if fitted:
         print('how each fits its own training images ...', flush=True)
         found['fit'] = {name: on_training(out/slug(name)) for name in rows
@@ -162,9 +164,10 @@ def table(rows, out, fitted=False):
     write_json(found, out/'table.json')
     draw_result(lines, out/'result.png')
     draw_history(reports, out/'curves.png')
-    print(f"\n{lines}\n\n{protocol}; {ours['test']['robust']['images']:,} test images, "
-          f"95 % intervals. {ours['settings']['epochs']} epochs; each row keeps its best epoch by\n"
-          f"PGD-{steps} (the one trained on clean images: clean) accuracy on the validation part.\n"
+    print(f"\n{lines}\n\n{test['protocol']}; {test['images']:,} test images, 95 % intervals.\n"
+          f"Each row keeps the epoch (ours: of {ours['epochs']}) of best PGD-{ours['steps']} "
+          "accuracy on the validation part,\n"
+          "the one trained on clean images that of best clean accuracy.\n"
           f"Open {out/'result.png'}, {out/'curves.png'}, and the pictures in {out/slug(OUR_NAME)}.")
 
 def draw_history(reports, file):
