@@ -182,7 +182,7 @@ def _prune(out, restart, no_figures, quiet, **asked):
     save_model(net, out/'model.safetensors', config)
     results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
     spent = sum(r['seconds'] for r in history)
-    report = dict(settings=asked, finished=len(history)==o.epochs, best_epoch=history.best['epoch'], config=config, versions=dict(robin_nb=robin_nb.__version__, torch=torch.__version__, python=platform.python_version()), bytes=bytes_of(net),
+    report = dict(settings=asked, finished=len(history)==o.epochs, best_epoch=history.best and history.best['epoch'], config=config, versions=dict(robin_nb=robin_nb.__version__, torch=torch.__version__, python=platform.python_version()), bytes=bytes_of(net),
                   layers=[] if o.dense else list(mask_table(net)), test=dict(zip(('clean','robust'), [r.as_dict() for r in results])), seconds=round(spent, 1), history=list(history))
     write_json(report, out/'report.json')
     if not no_figures: _figures(net, history, dls, ball, out)
@@ -362,7 +362,7 @@ def robin_export(
     if not out.endswith(('.onnx','.pt2')): raise ValueError(f"out must end with .onnx or .pt2; got {out!r}")
     model,config = open_model(file); small = drop_dead(model)
     sides = [int(s) for s in size.split(',')] if size else load_data(config['source'], root).shape[1:]
-    shape = (config['args'].get('c_in', 3 if config['arch']=='resnet' else 1), *sides)
+    shape = (config['args'].get('c_in', 1 if config['arch']=='small_cnn' else 3), *sides)
     print(size_table(bake(model), small, shape))
     (to_onnx if out.endswith('.onnx') else to_program)(small, out, shape)
     print(f"{Path(out).stat().st_size:,} bytes in {out}")

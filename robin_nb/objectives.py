@@ -124,12 +124,18 @@ class free:
 
     def __call__(self, model, x, y, i=None, crop=None):
         x = _cut(crop, x)
-        if self.d is None: self.d = torch.zeros_like(x)
-        self.d = self.d.to(x.device)
+        self._widen(x)
         start = self.ball.project(x, self.d[:len(x)])
         def move(g): self.d[:len(x)] = self.ball.project(x, start + self.ball.step(g, self.alpha))
         d = start.clone().requires_grad_(); d.register_hook(move)
         return F.cross_entropy(model(x+d), y)
+
+    def _widen(self, x):
+        "A place for each picture of `x`; new ones begin at 0, and so do all for pictures of another shape"
+        if self.d is None or self.d.shape[1:] != x.shape[1:]:
+            self.d = torch.zeros_like(x)
+        more = torch.zeros_like(x[len(self.d):])
+        self.d = torch.cat([self.d.to(x.device), more])
 
     def state_dict(self): return dict(d=self.d)
     def load_state_dict(self, state): self.d = state['d']

@@ -1,5 +1,5 @@
 "Nothing wrong without a word: what was once wrong in silence, each case as it was found."
-import copy
+import json
 import os
 import random
 import threading
@@ -11,6 +11,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from robin_nb.additions import additions
+from robin_nb.cli import robin_prune
 from robin_nb.compact import load_packed, save_packed, size_table
 from robin_nb.core import replacing
 from robin_nb.data import load_data
@@ -221,6 +222,14 @@ def test_a_run_without_a_validated_epoch_ends_well(tmp_path):
     history = train(tmp_path, every=3, epochs=3, callbacks=[TimeLimit(0)])
     assert len(history) == 1 and history.best is None
     assert train(tmp_path, every=3, epochs=3).best['epoch'] == 3
+
+def test_a_command_without_a_validated_epoch_ends_well(tmp_path):
+    folder = tmp_path/'x'
+    robin_prune(data='stripes', widths='4,8,16', keep=.3, bs=100, eps='0.05', steps=2, quiet=True,
+                epochs=5, every=5, minutes=1e-6, out=str(folder))
+    report = json.loads((folder/'report.json').read_text())
+    assert report['best_epoch'] is None and not report['finished'] and report['test']['robust']
+    assert sorted(f.suffix for f in folder.iterdir()) == ['.json', '.png', '.png', '.png', '.pt', '.safetensors']
 
 def test_robust_bird_that_stops_before_it_is_validated():
     dls = stripes()
