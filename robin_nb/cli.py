@@ -39,12 +39,12 @@ def one_line_errors(command:str):
 # %% ../nbs/32_cli.ipynb #579af20d
 COMMANDS = {}
 
-def command(f):
-    "`f` as a command: known to `main` by its name, its foreseen errors one line each"
-    @wraps(f)
+def command(function):
+    "`function` as a command: `main` knows it by its name, and its foreseen errors are one line each"
+    @wraps(function)
     def run(*args, **kw):
-        with one_line_errors(f.__name__): return f(*args, **kw)
-    COMMANDS[f.__name__] = run
+        with one_line_errors(function.__name__): return function(*args, **kw)
+    COMMANDS[function.__name__] = run
     return run
 
 class _Parser(ArgumentParser):
@@ -52,11 +52,13 @@ class _Parser(ArgumentParser):
 
 _BARE = ('file','what')               # said without a flag, even where they may be left out
 
-def parser(f)->ArgumentParser:
-    "What the command `f` takes from a terminal; it finds only what was said"
+def parser(command)->ArgumentParser:
+    "What `command` takes from a terminal; it finds only what was said"
     names = json.loads((Path(robin_nb.__file__).parent/'assets'/'names.json').read_text())
-    made = _Parser(f.__name__, description=f.__doc__, argument_default=SUPPRESS, allow_abbrev=False)
-    for name,p in docments(inspect.unwrap(f), full=True, returns=False, eval_str=True).items():
+    made = _Parser(command.__name__, description=command.__doc__, argument_default=SUPPRESS,
+                   allow_abbrev=False)                       # an abbreviation changes with the flags
+    comments = docments(inspect.unwrap(command), full=True, returns=False, eval_str=True)
+    for name,p in comments.items():
         needed = p.default is inspect.Parameter.empty
         what = p.docment or ''
         if name in names: what += f": {', '.join(names[name])}"

@@ -93,7 +93,8 @@ EQUAL = dict(epochs=20, keep=.1, bs=32)                              # the defau
 def test_what_you_say_wins_over_a_preset(how, tmp_path):
     "Also where it is the default; what you do not say is the preset's"
     said = dict(QUICK, **EQUAL, preset='rn34-cifar10', out=str(tmp_path/'x'))
-    if how=='from Python': command('robin_prune')(**said, no_figures=True, quiet=True)
+    if how=='from Python':
+        command('robin_prune')(**said, no_figures=True, quiet=True)
     else:
         flags = [t for k,v in said.items() for t in (f'--{k}', str(v))]
         script = Path(sys.executable).parent/'robin_prune'
@@ -101,3 +102,31 @@ def test_what_you_say_wins_over_a_preset(how, tmp_path):
     settings = json.loads((tmp_path/'x'/'report.json').read_text())['settings']
     assert {k: settings[k] for k in EQUAL}==EQUAL
     assert (settings['lr'], settings['objective'], settings['augment'])==(.1, 'pgd', True)
+
+def test_one_bar_over_the_whole_run(monkeypatch, tmp_path):
+    "All steps of a run are one bar, which a resumed run begins where it was; none in a log file"
+    import torch
+    from robin_nb import train
+    from robin_nb.data import load_data
+    from robin_nb.objectives import clean
+    real,made = train.tqdm,[]
+    def kept(*args, **kw):
+        made.append(real(*args, **kw))
+        return made[-1]
+    kept.write = real.write
+    monkeypatch.setattr(train, 'tqdm', kept)
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+    dls = load_data('stripes', bs=100)
+    def run(minutes):
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2))
+        train.fit(net, dls, 3, clean, callbacks=[train.TimeLimit(minutes)], out=tmp_path)
+        return made[-1]
+    n = len(dls.train)
+    bar = run(0)
+    assert (bar.initial, bar.n, bar.total)==(0, n, 3*n)
+    bar = run(9)
+    assert (bar.initial, bar.n, bar.total)==(n, 3*n, 3*n)
+    assert len(made)==2 and not bar.leave
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: False)
+    assert run(9).disable

@@ -27,8 +27,10 @@ def failure(nb):
         for o in c.get('outputs', []):
             if o['output_type']=='error': return j,f"{o['ename']}: {o['evalue']}"
 
+def _is_bar(output): return re.match(r'\s*\d+%\|', text(output.get('data', {}).get('text/plain', '')))
 def _lighten(nb):
-    "Of the saved state of widgets, only what is shown, without what is so by default"
+    "Of the saved state of widgets, only what is shown, without what is so by default; no bars, which have gone"
+    for c in code(nb): c['outputs'] = [o for o in c['outputs'] if not _is_bar(o)]
     shown = re.findall(r'"model_id": "(\w+)"', json.dumps([c.get('outputs') for c in nb['cells']]))
     for kept in nb['metadata'].get('widgets', {}).values():
         models,todo,keep = kept['state'],list(shown),{}
@@ -45,7 +47,7 @@ def run(page):
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     nb = nbformat.read(page, as_version=4)
-    try: NotebookClient(nb, timeout=600, extra_arguments=['--log-level=ERROR'], resources=dict(metadata=dict(path=str(page.parent)))).execute()
+    try: NotebookClient(nb, timeout=600, coalesce_streams=True, extra_arguments=['--log-level=ERROR'], resources=dict(metadata=dict(path=str(page.parent)))).execute()
     except CellExecutionError: pass                                  # `failure` finds it
     except (CellTimeoutError, DeadKernelError) as e: return dict(cells=[dict(outputs=[dict(output_type='error', ename=type(e).__name__, evalue=str(e).splitlines()[0])])])
     nb = json.loads(nbformat.writes(nb))
@@ -55,7 +57,6 @@ def run(page):
 
 def main(pages):
     os.environ.setdefault('OMP_NUM_THREADS', '1')
-    os.environ.setdefault('TQDM_DISABLE', '1')                       # bars move; what is saved are the lines
     pages = [Path(p) for p in pages] or [p for p in book() if changed(json.loads(p.read_text(encoding='utf-8')))]
     bad = []
     for page in pages:
