@@ -203,7 +203,7 @@ def _after_preset(f):
     "`f`, called with the settings of its `preset` where nothing else was said"
     @wraps(f)
     def run(*args, **kw):
-        from robin_nb.recipes import nearest
+        from robin_nb.core import nearest
         said = inspect.signature(f).bind(*args, **kw).arguments
         name = said.get('preset')
         return f(**(nearest(name, PRESETS, 'preset') if name else {}) | said)

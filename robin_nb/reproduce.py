@@ -9,13 +9,13 @@ __all__ = ['SCALES', 'PAPER', 'NEIGHBOURS', 'PLANE', 'FACTORS', 'COLUMNS', 'cell
 # %% ../nbs/31_reproduce.ipynb #94150638
 import csv, inspect, json, shutil, statistics, time
 from pathlib import Path
-from .core import Table, default_device, replacing, write_json
+from .core import Table, default_device, nearest, replacing, write_json
 from .data import Images, load_data, loader
 from .minimax import Linf
 from .maps import prunable
 from .models import save_model
 from .evaluate import accuracy, autoattack, robust_accuracy
-from .recipes import RECIPES, nearest, passes, recipe, train_recipe
+from .recipes import RECIPES, passes, recipe, train_recipe
 
 # %% ../nbs/31_reproduce.ipynb #19661b65
 SCALES = dict(

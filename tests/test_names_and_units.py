@@ -10,7 +10,7 @@ from robin_nb.minimax import L2, Linf
 from robin_nb.models import INITS, build_model
 from robin_nb.objectives import fgsm_carry, fgsm_rs, free, mart, trades
 from robin_nb.pgd import fgsm, pgd
-from robin_nb.recipes import RECIPES, RULES, STARTS, make_objective, nearest, recipe
+from robin_nb.recipes import RECIPES, RULES, STARTS, make_objective, recipe
 from robin_nb.reproduce import SCALES, cells
 from robin_nb.cli import PRESETS
 

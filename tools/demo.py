@@ -17,8 +17,8 @@ from types import SimpleNamespace
 from matplotlib import pyplot as plt
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from tqdm.auto import tqdm
-from robin_nb.cli import bytes_of, make_config, one_line_errors, robin_prune, write_json
-from robin_nb.core import Table, replacing, set_seed
+from robin_nb.cli import bytes_of, make_config, one_line_errors, robin_prune
+from robin_nb.core import Table, replacing, set_seed, write_json
 from robin_nb.data import load_data
 from robin_nb.evaluate import accuracy, robust_accuracy
 from robin_nb.maps import mask_table, scores
