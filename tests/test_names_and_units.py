@@ -4,7 +4,7 @@ import pytest, torch
 import robin_nb
 from pages import PAGES, code_cells, read, source
 from robin_nb import zoo
-from robin_nb.core import set_seed
+from robin_nb.core import nearest, set_seed
 from robin_nb.data import load_data
 from robin_nb.minimax import L2, Linf
 from robin_nb.models import INITS, build_model
