@@ -6,7 +6,8 @@ from pages import PAGES, code_cells, read, source
 from robin_nb import zoo
 from robin_nb.core import set_seed
 from robin_nb.data import load_data
-from robin_nb.minimax import L2, Linf
+from robin_nb.evaluate import accuracy, autoattack, evaluation, robust_accuracy, verify
+from robin_nb.minimax import BALLS, L2, Linf
 from robin_nb.models import INITS, build_model
 from robin_nb.objectives import fgsm_carry, fgsm_rs, free, mart, trades
 from robin_nb.pgd import fgsm, pgd
@@ -116,3 +117,10 @@ def test_a_published_step_is_a_share_of_eps():
     "A phase does not know eps: its step is a share and says so"
     q, = recipe('rst').phases
     assert q.step_share==.25 and all(q.step_share==1.25/7 for q in recipe('atmc').phases) and not hasattr(q, 'alpha')
+
+@pytest.mark.parametrize('kind', BALLS)
+def test_what_is_judged_in_a_ball_can_be_reported_and_checked(kind):
+    model,ball,dl = build_model(CONFIG).eval(),BALLS[kind](dict(Linf=.5, L2=10., L1=100.)[kind]),DLS.test
+    judged = [judge(model, dl, *how, n=20) for judge,how in ((accuracy, ()), (robust_accuracy, (ball, 2)), (autoattack, (ball,)))]
+    report = json.loads(json.dumps(evaluation(model, dl, judged)))
+    assert [r['norm'] for r in report['results'][1:]]==[kind]*2 and {r['verdict'] for r in verify(report, model, dl)}=={'good'}
