@@ -125,8 +125,8 @@ def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
     batches,device = list(_take(dl, n)),_device(model)
     acc = lambda attack: verdicts(model, batches, attack).float().mean().item()
     pixels = batches[0][0][0].numel()
-    grey = .5 if isinstance(ball, Linf) else max(ball.eps*8, pixels/2 if isinstance(ball, L1) else pixels**.5/2)
-    top = type(ball)(grey)                                            # enough to make any picture grey
+    grey = pixels/2 if isinstance(ball, L1) else pixels**.5/2         # enough to make any picture grey
+    top = type(ball)(.5 if isinstance(ball, Linf) else max(ball.eps*8, grey))
     def guess(m, x, y):
         g,worst = torch.Generator().manual_seed(0),torch.zeros_like(x)
         for _ in range(10):

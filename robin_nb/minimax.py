@@ -66,33 +66,35 @@ def _sum(t): return t.flatten(1).abs().sum(1).clamp_min(1e-12).view(-1, *[1]*(t.
 
 @dataclass(frozen=True)
 class L1:
-    "All `d` whose absolute values sum to at most `eps` per image; `eps` in pixels of [0,1]. PGD misses much in it: judge by `autoattack`"
+    "All `d` of sum |d| <= `eps` per image, in pixels of [0,1]. PGD misses much in it: judge by `autoattack`"
     eps: float
     def __post_init__(self):
         if not self.eps >= 0: raise ValueError(f"eps must be at least 0; got {self.eps:g}")
     def project(self, x, d):
-        "The nearest `d` that lies in the ball and keeps `x+d` in [0,1]: all its pixels shrink by one amount, which is found by halving"
+        "The nearest `d` that lies in the ball and keeps `x+d` in [0,1]: all its pixels shrink by one amount"
         def shrunk(by): return (d.sign()*(d.abs()-by).clamp_min(0)).clamp(-x, 1-x)
         def large(by): return _sum(shrunk(by)) > self.eps
         low,high = torch.zeros_like(_sum(d)),_sum(d)
         high = torch.where(large(low), high, low)
-        for _ in range(40):
+        for _ in range(40):                                           # found by halving
             middle = (low+high)/2
-            low,high = torch.where(large(middle), middle, low),torch.where(large(middle), high, middle)
+            out = large(middle)
+            low,high = torch.where(out, middle, low),torch.where(out, high, middle)
         return shrunk(high)
     def sample(self, x, generator=None):
         "A uniform `d` for each image of `x`"
-        u,r = _random(torch.rand, x.shape, generator, x)*2-1,_random(torch.rand, x.shape[:1], generator, x)
+        u = _random(torch.rand, x.shape, generator, x)*2-1
+        r = _random(torch.rand, x.shape[:1], generator, x)
         d = u.sign()*-torch.log1p(-u.abs().clamp_max(1-1e-6))
         return d/_sum(d)*self.eps*r.view(-1, *[1]*(x.ndim-1))**(1/x[0].numel())
     def step(self, g, alpha):
-        "A move of length `alpha`, in pixels of [0,1], shared by the fiftieth of the pixels where gradient `g` is steepest"
+        "A move of length `alpha`, in pixels of [0,1], shared by the fiftieth of the pixels of steepest `g`"
         size = g.flatten(1).abs()
         k = max(1, round(.02*size.shape[1]))
         share = torch.zeros_like(size).scatter(1, size.topk(k).indices, 1/k)
         return alpha*g.sign()*share.view_as(g)
 
-BALLS = dict(Linf=Linf, L2=L2, L1=L1)                                 # by the name that protocols and reports have
+BALLS = dict(Linf=Linf, L2=L2, L1=L1)                                 # by name, as in protocols and reports
 
 # %% ../nbs/03_minimax.ipynb #3d216bcc
 def minimax_loss(model, x:Tensor, y:Tensor, attack)->Tensor:
