@@ -102,7 +102,7 @@ def held(model):
 
 # %% ../nbs/00_core.ipynb #a55c58f4
 def _slip(a, b):
-    "Whether `a` is `b`, letters large or small, but for two neighbours swapped or, where `b` has more than three letters, one letter left out, put in or replaced"
+    "Whether `a` is `b`, in large or small letters, but for two neighbours swapped or (in a long word) one letter"
     a,b = a.lower(),b.lower()
     if re.sub(r'\D', '', a) != re.sub(r'\D', '', b): return False
     long = len(b) > 3
@@ -117,10 +117,11 @@ def nearest(
     known:dict,   # What there is, by name
     what:str,     # What these are names of
 ):
-    "known[`name`]; ValueError with all names in `known` for another, and with the one that was meant if `name` is a slip of the fingers"
+    "known[`name`]; ValueError with all names for another, and with what was meant if it is a slip of the fingers"
     if name in known: return known[name]
     meant = ' or '.join(k for k in known if _slip(str(name), k))
-    raise ValueError(f"{what} must be one of {', '.join(known)}; got {name!r}" + (f", did you mean {meant}?" if meant else ''))
+    help = f", did you mean {meant}?" if meant else ''
+    raise ValueError(f"{what} must be one of {', '.join(known)}; got {name!r}{help}")
 
 # %% ../nbs/00_core.ipynb #ba36108c
 def write_json(data, file):

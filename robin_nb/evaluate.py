@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import Tensor
-from .core import Table, derived_seed, replacing
+from .core import Table, derived_seed, nearest, replacing
 from .data import check_batch
-from .minimax import L2, Linf
+from .minimax import BALLS, L1, Linf
 from .maps import bake
 from .pgd import fgsm, frozen, pgd, verdicts
 from .train import progress_bar
@@ -124,7 +124,9 @@ def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
     "Five signs that a gradient attack fails on `model` although it is not robust, on the first `n` images of `dl`: each with what was measured and a verdict"
     batches,device = list(_take(dl, n)),_device(model)
     acc = lambda attack: verdicts(model, batches, attack).float().mean().item()
-    top = type(ball)(.5 if isinstance(ball, Linf) else max(ball.eps*8, batches[0][0][0].numel()**.5/2))      # enough to make any picture grey
+    pixels = batches[0][0][0].numel()
+    grey = pixels/2 if isinstance(ball, L1) else pixels**.5/2         # enough to make any picture grey
+    top = type(ball)(.5 if isinstance(ball, Linf) else max(ball.eps*8, grey))
     def guess(m, x, y):
         g,worst = torch.Generator().manual_seed(0),torch.zeros_like(x)
         for _ in range(10):
@@ -193,7 +195,7 @@ def _attack_batch(library, word, net, x, y, still, ball, name, version, seed, cl
             judge.attacks_to_run = [name]
             found = judge.run_standard_evaluation(x[still], y[still], **{word: len(x)})
             adv[still] = found[0] if isinstance(found, tuple) else found
-    away = (adv-x).flatten(1).abs().amax() if isinstance(ball, Linf) else (adv-x).flatten(1).norm(dim=1).amax()
+    away = (adv-x).flatten(1).norm(float(type(ball).__name__[1:]), dim=1).amax()      # Linf, L2 and L1 say which norm
     if away > ball.eps+1e-4 or adv.min() < 0 or adv.max() > 1: raise RuntimeError(f"{name} left the ball: {away:.4g} for eps {ball.eps:.4g}")
     right = verdicts(net, [(adv, y, None)]).to(x.device)
     taken = (adv != x).flatten(1).any(1)
@@ -253,12 +255,12 @@ def evaluation(model, dl, results:list, **facts)->dict:
 def _again(r, model, dl, only):
     "The verdicts of result `r` of a report on batches `only`, found again"
     if r['attack']=='none': return accuracy(model, dl, r['images'], only)
-    ball = {'Linf': Linf, 'L2': L2}[r['norm']](r['eps'])
+    ball = nearest(r['norm'], BALLS, 'norm')(r['eps'])
     if r['attack']=='PGD': return robust_accuracy(model, dl, ball, r['steps'], r['restarts'], r['alpha'], r['seed'], r['images'], only)
     return autoattack(model, dl, ball, r['images'], r['attack'].split()[-1], r['seed'], r['bs'], only=only)
 
 def verify(report:dict, model, dl, share:float=.1, seed:int=None)->Table:
-    "What holds of a `report` that `evaluation` made: the hashes of `model` and of the images of `dl`, the accuracy of its own verdicts, and the verdicts on a random `share` of the batches (at least one), judged again; `seed` None draws other ones each time. A verdict in a hundred may differ, as between two processors. ValueError for what is no such report"
+    "What holds of a `report` that `evaluation` made: the hashes of `model` and of the images of `dl`, the accuracy of its own verdicts, and the verdicts on a random `share` of the batches (at least one), judged again; `seed` None draws other ones each time. A verdict in a hundred may differ, as between two processors. A ball of your own must stand in `BALLS`. ValueError for what is no such report"
     try:
         results,rows = report['results'],[]
         if report['format'] != 1: raise ValueError(f"this report has format {report['format']}, and 1 is known")

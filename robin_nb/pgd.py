@@ -68,10 +68,11 @@ def _checked(x):
     return x.detach()
 
 def _pixels(alpha, default, most):
-    "The step `alpha`, or `default` where it is None; ValueError for one that is longer than `most`, as where a share of eps was meant"
+    "`alpha`, or `default` where it is None; ValueError for more than `most`, as where a share of eps was meant"
     if alpha is None: return default
-    if alpha > most: raise ValueError(f"alpha is in pixels of [0,1], here at most {most:.4g}; got {alpha:g}, write alpha={alpha:g}*eps for a share of eps")
-    return alpha
+    if alpha <= most: return alpha
+    raise ValueError(f"alpha is in pixels of [0,1], here at most {most:.4g}; "
+                     f"got {alpha:g}, write alpha={alpha:g}*eps for a share of eps")
 
 def fgsm(model, x:Tensor, y:Tensor, ball, alpha:float=None, start:Tensor=None, bn:str='eval')->Tensor:
     "`d` after one step of `alpha` (pixels; default 1 eps) up the loss from x plus `start`, inside `ball` and with x+d in [0,1]"
@@ -88,7 +89,7 @@ def pgd(
     y:Tensor,               # Labels (n,)
     ball,                   # `Linf`, `L2` or `L1`, with eps in pixels of [0,1]
     steps:int=10,
-    alpha:float=None,       # Length of a step, in pixels of [0,1]; default 2.5 eps/steps, which is eps/4 for ten steps
+    alpha:float=None,       # Length of a step, in pixels of [0,1]; default 2.5 eps/steps
     restarts:int=1,         # Random starts; the worst point of all of them counts
     last:bool=True,         # Judge the point after the last step too
     bn:str='eval',          # What batch norms do meanwhile, see `frozen`

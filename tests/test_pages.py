@@ -5,11 +5,13 @@ import robin_nb
 from nbdev.test import test_nb as run_page
 from pages import NBS, PAGES, ROOT, as_test
 
-MODULES = [importlib.import_module(f'robin_nb.{m.name}') for m in pkgutil.iter_modules(robin_nb.__path__) if not m.name.startswith('_')]
+NAMES = [f'robin_nb.{m.name}' for m in pkgutil.iter_modules(robin_nb.__path__) if not m.name.startswith('_')]
+MODULES = [importlib.import_module(name) for name in NAMES]
 
 def tables():
     "What stands in the dictionaries of the package, such as `RECIPES`"
-    return {(m.__name__, name): {k: repr(v) for k,v in table.items()} for m in MODULES for name,table in vars(m).items() if name.isupper() and isinstance(table, dict)}
+    found = [(m.__name__, name, v) for m in MODULES for name,v in vars(m).items()]
+    return {(m, name): repr(v) for m,name,v in found if name.isupper() and isinstance(v, dict)}
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda p: str(p.relative_to(NBS)))
 def test_page(page, tmp_path):
