@@ -262,6 +262,21 @@ def open_model(file)->tuple:
     from robin_nb.models import load_model
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
 
+def _attacked(attack, model, dl, ball, n, steps, restarts, seed, resume):
+    "What `attack` finds on the first `n` images of `dl`"
+    from robin_nb.core import Table
+    from robin_nb.evaluate import autoattack, check_attack, eps_curve, robust_accuracy
+    from robin_nb.minimax import L2
+    if attack=='pgd': return robust_accuracy(model, dl, ball, steps, restarts, seed=seed, n=n)
+    if attack=='check': return check_attack(model, dl, ball, n or 200, steps)
+    if attack=='curve':
+        sizes = [ball.eps*f for f in (0,.25,.5,1,1.5,2,3,5)]
+        meant = [e for e in sizes if e <= 1 or isinstance(ball, L2)]
+        return eps_curve(model, dl, meant, type(ball), steps, n, restarts, seed)
+    result = autoattack(model, dl, ball, n, seed=seed, resume=resume, progress=True)
+    print(Table(result.settings['by_attack']))
+    return result
+
 # %% ../nbs/32_cli.ipynb #d82dada1
 @command
 def robin_evaluate(
@@ -279,10 +294,9 @@ def robin_evaluate(
     verify:str=None,           # A report: judge a random tenth of its batches again, and compare
 ):
     "Judge the model in `file` on test images, clean and under attack, and write a report with every verdict; or, with --verify, look whether such a report holds"
-    from robin_nb.core import Table, default_device, write_json
+    from robin_nb.core import default_device, write_json
     from robin_nb.data import load_data
-    from robin_nb.evaluate import (accuracy, autoattack, check_attack, eps_curve, evaluation,
-                                   robust_accuracy, verify as holds)
+    from robin_nb.evaluate import accuracy, evaluation, verify as holds
     if n < 0: raise ValueError(f"n must be positive, or 0 for all; got {n}")
     if attack not in ('pgd','autoattack','curve','check'):
         raise ValueError(f"attack must be pgd, autoattack, curve or check; got {attack!r}")
@@ -297,10 +311,7 @@ def robin_evaluate(
     ball,n = _ball(config.get('norm', 'linf'), config.get('eps', .1) if eps is None else eps),n or None
     first = accuracy(model, dl, n)
     print(first)
-    if attack=='pgd': result = robust_accuracy(model, dl, ball, steps, restarts, seed=seed, n=n)
-    elif attack=='autoattack': result = autoattack(model, dl, ball, n, seed=seed, resume=resume, progress=True); print(Table(result.settings['by_attack']))
-    elif attack=='curve': result = eps_curve(model, dl, [e for e in (ball.eps*f for f in (0,.25,.5,1,1.5,2,3,5)) if e <= 1 or config.get('norm')=='l2'], type(ball), steps, n, restarts, seed)
-    else: result = check_attack(model, dl, ball, n or 200, steps)
+    result = _attacked(attack, model, dl, ball, n, steps, restarts, seed, resume)
     print(result)
     facts = dict(file=str(file), data=str(source))
     if attack in ('pgd','autoattack'):
