@@ -340,7 +340,7 @@ def robin_info(
 def robin_pack(
     file:str,                  # A model file written by robin_prune
     out:str,                   # The packed file, such as x.robin
-    statistics:str='fp16',     # How norms are kept, fp16 or fp32
+    statistics:str='fp16',     # How norms are kept
 ):
     "Pack the sparse model in `file` near the entropy of its mask, and say what each part weighs"
     from robin_nb.compact import packed_table, save_packed
@@ -361,6 +361,7 @@ def robin_unpack(
     save_model(model, out, {**config, 'sparse': None})
     print(f"{Path(file).stat().st_size:,} bytes in {file}, {Path(out).stat().st_size:,} in {out}")
 
+# %% ../nbs/32_cli.ipynb #18f5eff1
 @command
 def robin_export(
     file:str,                  # A model file written by robin_prune or robin_pack
