@@ -40,7 +40,7 @@ def one_line_errors(command:str):
 COMMANDS = {}
 
 def command(function):
-    "`function` as a command: `main` knows it by its name, and its foreseen errors are one line each"
+    "`function` as a command: `main` knows its name, and its foreseen errors are one line each"
     @wraps(function)
     def run(*args, **kw):
         with one_line_errors(function.__name__): return function(*args, **kw)
@@ -56,13 +56,14 @@ def parser(command)->ArgumentParser:
     "What `command` takes from a terminal; it finds only what was said"
     names = json.loads((Path(robin_nb.__file__).parent/'assets'/'names.json').read_text())
     made = _Parser(command.__name__, description=command.__doc__, argument_default=SUPPRESS,
-                   allow_abbrev=False)                       # an abbreviation changes with the flags
+                   allow_abbrev=False)                     # what a short form means would change
     comments = docments(inspect.unwrap(command), full=True, returns=False, eval_str=True)
     for name,p in comments.items():
         needed = p.default is inspect.Parameter.empty
         what = p.docment or ''
         if name in names: what += f": {', '.join(names[name])}"
-        if not needed and p.anno is not bool and p.default not in (None, ''): what += f' [{p.default}]'
+        shown = not needed and p.anno is not bool and p.default not in (None, '')
+        if shown: what += f' [{p.default}]'
         what = dict(help=what.replace('%', '%%'))
         flags = dict.fromkeys([f'--{name}', f"--{name.replace('_', '-')}"])
         if needed: made.add_argument(name, type=p.anno, **what)
@@ -73,7 +74,7 @@ def parser(command)->ArgumentParser:
 
 # %% ../nbs/32_cli.ipynb #849ff142
 def main():
-    "Run the command that the program is called, or, as in `python -m robin_nb.cli prune`, the one named first"
+    "Run the command that the program's name says, or the first word (`-m robin_nb.cli prune`)"
     name,said = Path(sys.argv[0]).stem,sys.argv[1:]
     if name not in COMMANDS: name,said = f"robin_{' '.join(said[:1])}",said[1:]
     if name not in COMMANDS:
@@ -222,7 +223,7 @@ def robin_prune(
     p:float=.1,                # 0: equal counts in every layer; 1: equal shares
     eps:str='0.1',             # Size of the attack in pixels of [0,1], such as 0.1 or 8/255
     norm:str='linf',           # In which eps is measured
-    objective:str='carry',     # The loss and its attack; carry remembers one step, mix is half clean, free takes four steps with each batch
+    objective:str='carry',     # Loss and attack; carry keeps a step, mix is half clean, free has 4 a batch
     steps:int=5,               # Steps of objectives pgd, trades, mart and mix, and of the validation attack
     epochs:int=20,             # Times through the training part
     bs:int=32,                 # Images in a batch
@@ -283,7 +284,7 @@ def robin_evaluate(
     file:str=None,             # A model file written by robin_prune or robin_pack
     data:str=None,             # Default: the data it was trained on
     root:str=None,             # Where downloaded sets are kept
-    attack:str='pgd',          # curve is accuracy against eps, check looks for signs of a failing attack
+    attack:str='pgd',          # curve: accuracy against eps; check: signs of a failing attack
     eps:str=None,              # Default: that of training
     steps:int=20,              # Of pgd, curve and check
     restarts:int=1,            # Of pgd and curve, from other random starts
