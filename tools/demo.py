@@ -9,8 +9,8 @@ Everything is resumed: a row whose report is there already is not trained again.
 import argparse, itertools, json
 from pathlib import Path
 from matplotlib import pyplot as plt
-from robin_nb.cli import bytes_of, robin_prune, write_json
-from robin_nb.core import Table, replacing, set_seed
+from robin_nb.cli import bytes_of, robin_prune
+from robin_nb.core import Table, replacing, set_seed, write_json
 from robin_nb.data import load_data
 from robin_nb.evaluate import accuracy, robust_accuracy
 from robin_nb.maps import scores
