@@ -40,7 +40,7 @@ def one_line_errors(command:str):
 COMMANDS = {}
 
 def command(function):
-    "`function` as a command: `main` knows it by its name, and its foreseen errors are one line each"
+    "`function` as a command: `main` knows its name, and its foreseen errors are one line each"
     @wraps(function)
     def run(*args, **kw):
         with one_line_errors(function.__name__): return function(*args, **kw)
@@ -56,13 +56,14 @@ def parser(command)->ArgumentParser:
     "What `command` takes from a terminal; it finds only what was said"
     names = json.loads((Path(robin_nb.__file__).parent/'assets'/'names.json').read_text())
     made = _Parser(command.__name__, description=command.__doc__, argument_default=SUPPRESS,
-                   allow_abbrev=False)                       # an abbreviation changes with the flags
+                   allow_abbrev=False)                     # what a short form means would change
     comments = docments(inspect.unwrap(command), full=True, returns=False, eval_str=True)
     for name,p in comments.items():
         needed = p.default is inspect.Parameter.empty
         what = p.docment or ''
         if name in names: what += f": {', '.join(names[name])}"
-        if not needed and p.anno is not bool and p.default not in (None, ''): what += f' [{p.default}]'
+        shown = not needed and p.anno is not bool and p.default not in (None, '')
+        if shown: what += f' [{p.default}]'
         what = dict(help=what.replace('%', '%%'))
         flags = dict.fromkeys([f'--{name}', f"--{name.replace('_', '-')}"])
         if needed: made.add_argument(name, type=p.anno, **what)
@@ -73,7 +74,7 @@ def parser(command)->ArgumentParser:
 
 # %% ../nbs/32_cli.ipynb #849ff142
 def main():
-    "Run the command that the program is called, or, as in `python -m robin_nb.cli prune`, the one named first"
+    "Run the command that the program's name says, or the first word (`-m robin_nb.cli prune`)"
     name,said = Path(sys.argv[0]).stem,sys.argv[1:]
     if name not in COMMANDS: name,said = f"robin_{' '.join(said[:1])}",said[1:]
     if name not in COMMANDS:
@@ -222,7 +223,7 @@ def robin_prune(
     p:float=.1,                # 0: equal counts in every layer; 1: equal shares
     eps:str='0.1',             # Size of the attack in pixels of [0,1], such as 0.1 or 8/255
     norm:str='linf',           # In which eps is measured
-    objective:str='carry',     # The loss and its attack; carry remembers one step, mix is half clean, free takes four steps with each batch
+    objective:str='carry',     # Loss and attack; carry keeps a step, mix is half clean, free has 4 a batch
     steps:int=5,               # Steps of objectives pgd, trades, mart and mix, and of the validation attack
     epochs:int=20,             # Times through the training part
     bs:int=32,                 # Images in a batch
@@ -262,13 +263,28 @@ def open_model(file)->tuple:
     from robin_nb.models import load_model
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
 
+def _attacked(attack, model, dl, ball, n, steps, restarts, seed, resume):
+    "What `attack` finds on the first `n` images of `dl`"
+    from robin_nb.core import Table
+    from robin_nb.evaluate import autoattack, check_attack, eps_curve, robust_accuracy
+    from robin_nb.minimax import L2
+    if attack=='pgd': return robust_accuracy(model, dl, ball, steps, restarts, seed=seed, n=n)
+    if attack=='check': return check_attack(model, dl, ball, n or 200, steps)
+    if attack=='curve':
+        sizes = [ball.eps*f for f in (0,.25,.5,1,1.5,2,3,5)]
+        meant = [e for e in sizes if e <= 1 or isinstance(ball, L2)]
+        return eps_curve(model, dl, meant, type(ball), steps, n, restarts, seed)
+    result = autoattack(model, dl, ball, n, seed=seed, resume=resume, progress=True)
+    print(Table(result.settings['by_attack']))
+    return result
+
 # %% ../nbs/32_cli.ipynb #d82dada1
 @command
 def robin_evaluate(
     file:str=None,             # A model file written by robin_prune or robin_pack
     data:str=None,             # Default: the data it was trained on
     root:str=None,             # Where downloaded sets are kept
-    attack:str='pgd',          # curve is accuracy against eps, check looks for signs of a failing attack
+    attack:str='pgd',          # curve: accuracy against eps; check: signs of a failing attack
     eps:str=None,              # Default: that of training
     steps:int=20,              # Of pgd, curve and check
     restarts:int=1,            # Of pgd and curve, from other random starts
@@ -279,10 +295,9 @@ def robin_evaluate(
     verify:str=None,           # A report: judge a random tenth of its batches again, and compare
 ):
     "Judge the model in `file` on test images, clean and under attack, and write a report with every verdict; or, with --verify, look whether such a report holds"
-    from robin_nb.core import Table, default_device, write_json
+    from robin_nb.core import default_device, write_json
     from robin_nb.data import load_data
-    from robin_nb.evaluate import (accuracy, autoattack, check_attack, eps_curve, evaluation,
-                                   robust_accuracy, verify as holds)
+    from robin_nb.evaluate import accuracy, evaluation, verify as holds
     if n < 0: raise ValueError(f"n must be positive, or 0 for all; got {n}")
     if attack not in ('pgd','autoattack','curve','check'):
         raise ValueError(f"attack must be pgd, autoattack, curve or check; got {attack!r}")
@@ -297,10 +312,7 @@ def robin_evaluate(
     ball,n = _ball(config.get('norm', 'linf'), config.get('eps', .1) if eps is None else eps),n or None
     first = accuracy(model, dl, n)
     print(first)
-    if attack=='pgd': result = robust_accuracy(model, dl, ball, steps, restarts, seed=seed, n=n)
-    elif attack=='autoattack': result = autoattack(model, dl, ball, n, seed=seed, resume=resume, progress=True); print(Table(result.settings['by_attack']))
-    elif attack=='curve': result = eps_curve(model, dl, [e for e in (ball.eps*f for f in (0,.25,.5,1,1.5,2,3,5)) if e <= 1 or config.get('norm')=='l2'], type(ball), steps, n, restarts, seed)
-    else: result = check_attack(model, dl, ball, n or 200, steps)
+    result = _attacked(attack, model, dl, ball, n, steps, restarts, seed, resume)
     print(result)
     facts = dict(file=str(file), data=str(source))
     if attack in ('pgd','autoattack'):
@@ -329,7 +341,7 @@ def robin_info(
 def robin_pack(
     file:str,                  # A model file written by robin_prune
     out:str,                   # The packed file, such as x.robin
-    statistics:str='fp16',     # How norms are kept, fp16 or fp32
+    statistics:str='fp16',     # How norms are kept
 ):
     "Pack the sparse model in `file` near the entropy of its mask, and say what each part weighs"
     from robin_nb.compact import packed_table, save_packed
@@ -350,6 +362,7 @@ def robin_unpack(
     save_model(model, out, {**config, 'sparse': None})
     print(f"{Path(file).stat().st_size:,} bytes in {file}, {Path(out).stat().st_size:,} in {out}")
 
+# %% ../nbs/32_cli.ipynb #18f5eff1
 @command
 def robin_export(
     file:str,                  # A model file written by robin_prune or robin_pack

@@ -268,7 +268,7 @@ def fit(
     model.eval()
     return run['history']
 
-# %% ../nbs/12_train.ipynb #74f89b7e
+# %% ../nbs/12_train.ipynb #9d3f2090
 def progress_bar(steps=None, shown:bool=True, **kw):
     "`steps`, with a bar and the time that is left, if `shown` and somebody looks; `kw` as for tqdm"
     looked_at = sys.stderr.isatty() or 'ipykernel' in sys.modules
@@ -285,6 +285,7 @@ def _write(values):
     "One line of the table of epochs, above the bar"
     tqdm.write('  '.join(f"{'' if v is None else v!s:<8}" for v in values).rstrip())
 
+# %% ../nbs/12_train.ipynb #74f89b7e
 def _run(run, dls, epochs, out, attack, every, progress):
     history,first,progress = run['history'],len(run['history']),progress and ranks()[0]==0
     heads = ['epoch','loss','clean','robust','lr','seconds']

@@ -9,7 +9,7 @@ COMMANDS = ['robin_evaluate', 'robin_export', 'robin_info', 'robin_pack', 'robin
             'robin_prune', 'robin_reproduce', 'robin_unpack']
 SAID = {str: 'words', int: '3', float: '0.5'}
 VALUES = {str: 'words', int: 3, float: .5, bool: True}
-BARE = {'robin_evaluate': 'file', 'robin_reproduce': 'what'}         # may be left out, and have no flag
+BARE = {'robin_evaluate': 'file', 'robin_reproduce': 'what'}         # have no flag
 
 def command(name):
     from robin_nb import cli
@@ -18,14 +18,16 @@ def command(name):
 @pytest.mark.parametrize('spell', [str, lambda flag: flag.replace('_', '-')], ids=['_', '-'])
 @pytest.mark.parametrize('name', COMMANDS)
 def test_every_flag_in_both_spellings(name, spell):
-    "Each flag says what it says, nothing else is said, and the help has its comment and its default"
+    "Each flag says what it says, nothing else is said, and help names it"
     from robin_nb.cli import parser
     made = parser(command(name))
-    for p in signature(command(name)).parameters.values():
-        needed = ['words' for q in signature(command(name)).parameters.values() if q.default is Parameter.empty]
+    parameters = signature(command(name)).parameters.values()
+    needed = ['words' for p in parameters if p.default is Parameter.empty]
+    for p in parameters:
         if p.default is Parameter.empty or BARE.get(name)==p.name: continue
-        flag = spell(f'--{p.name}')
-        said = vars(made.parse_args([*needed, *([flag] if p.annotation is bool else [flag, SAID[p.annotation]])]))
+        line = [*needed, spell(f'--{p.name}')]
+        if p.annotation is not bool: line.append(SAID[p.annotation])
+        said = vars(made.parse_args(line))
         assert said.pop(p.name)==VALUES[p.annotation] and len(said)==len(needed)
         assert f'--{p.name}' in made.format_help()
 
@@ -40,7 +42,8 @@ def test_help_says_comment_default_and_names():
     from robin_nb.cli import parser
     names = json.loads((ROOT/'robin_nb'/'assets'/'names.json').read_text())
     said = ' '.join(parser(command('robin_prune')).format_help().split())
-    for words in 'Share of all weights that stays, in (0,1] [0.1]', '8/255', '[fashion_mini]': assert words in said
+    for words in 'Share of all weights that stays, in (0,1] [0.1]', '8/255', '[fashion_mini]':
+        assert words in said
     for name in 'preset','data','model','norm','objective','init':
         for known in names[name]: assert known in said, known
     said = ' '.join(parser(command('robin_reproduce')).format_help().split())
@@ -71,8 +74,8 @@ def test_the_oldest_fastcore(tmp_path):
     "The oldest fastcore that settings.ini allows"
     oldest = 'fastcore==1.8.0'
     assert oldest.replace('==', '>=').removesuffix('.0') in (ROOT/'settings.ini').read_text()
-    pip = [sys.executable, '-m', 'pip', '-q', 'install', '--no-deps', '--target', str(tmp_path), oldest]
-    subprocess.run(pip, check=True)
+    pip = [sys.executable, '-m', 'pip', '-q', 'install', '--no-deps']
+    subprocess.run([*pip, '--target', str(tmp_path), oldest], check=True)
     env = dict(os.environ, PYTHONPATH=f'{tmp_path}{os.pathsep}{ROOT}')
     code = "import fastcore, sys; from robin_nb.cli import main; print(fastcore.__version__); main()"
     for name in COMMANDS:

@@ -22,7 +22,8 @@ def offered(f, *args, **kw):
 
 def truth():
     "The names of the package, by parameter"
-    return dict(preset=list(PRESETS), data=list(KNOWN), init=list(INITS), scale=list(SCALES), only=list(RECIPES),
+    return dict(preset=list(PRESETS), data=list(KNOWN), init=list(INITS), scale=list(SCALES),
+                only=list(RECIPES),
                 model=offered(make_config, load_data('stripes'), '?'),
                 norm=offered(unwrap(robin_prune), norm='?'),
                 objective=offered(passes, '?', 1),
