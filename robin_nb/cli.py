@@ -68,7 +68,10 @@ def parser(command)->ArgumentParser:
         flags = dict.fromkeys([f'--{name}', f"--{name.replace('_', '-')}"])
         if needed: made.add_argument(name, type=p.anno, **what)
         elif name in _BARE: made.add_argument(name, type=p.anno, nargs='?', **what)
-        elif p.anno is bool: made.add_argument(*flags, action='store_true', **what)
+        elif p.anno is bool:
+            made.add_argument(*flags, action='store_true', **what)
+            off = [f'--no_{name}', f"--no-{name.replace('_', '-')}"]          # takes back what a preset switches on
+            made.add_argument(*off, dest=name, action='store_false', help=SUPPRESS)
         else: made.add_argument(*flags, type=p.anno, metavar=p.anno.__name__, **what)
     return made
 
@@ -214,7 +217,7 @@ def _after_preset(f):
 @command
 @_after_preset
 def robin_prune(
-    preset:str='',             # Settings of a published run; what you say yourself wins
+    preset:str='',             # Settings of a published run; what you say yourself wins, also --no_augment
     data:str='fashion_mini',   # An .npz file, a folder of class folders, or a known data set
     root:str=None,             # Where downloaded sets are kept
     model:str='small_cnn',     # The network

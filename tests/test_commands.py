@@ -31,6 +31,14 @@ def test_every_flag_in_both_spellings(name, spell):
         assert said.pop(p.name)==VALUES[p.annotation] and len(said)==len(needed)
         assert f'--{p.name}' in made.format_help()
 
+def test_a_switch_can_be_taken_back():
+    "A preset may switch something on; the same flag with no_ says that you do not want it"
+    from robin_nb.cli import parser
+    made = parser(command('robin_prune'))
+    for line in '--no_augment', '--no-augment':
+        assert vars(made.parse_args([line]))==dict(augment=False)
+    assert vars(made.parse_args(['--no-train-norm']))==dict(train_norm=False)
+
 def test_left_out(capsys):
     from robin_nb.cli import parser
     assert not vars(parser(command('robin_evaluate')).parse_args([]))
