@@ -92,9 +92,9 @@ def fraction(text:str)->float:
     except (ValueError, ZeroDivisionError): raise ValueError(f"{text!r} is not a number such as 0.1 or 8/255") from None
 
 def _ball(norm, eps):
-    from robin_nb.minimax import L2, Linf
-    if norm not in ('linf','l2'): raise ValueError(f"norm must be linf or l2; got {norm!r}")
-    return (Linf if norm=='linf' else L2)(fraction(eps))
+    from robin_nb.core import nearest
+    from robin_nb.minimax import BALLS
+    return nearest(norm, {name.lower(): ball for name,ball in BALLS.items()}, 'norm')(fraction(eps))
 
 # %% ../nbs/32_cli.ipynb #e400b0d9
 def make_config(
@@ -270,12 +270,12 @@ def _attacked(attack, model, dl, ball, n, steps, restarts, seed, resume):
     "What `attack` finds on the first `n` images of `dl`"
     from robin_nb.core import Table
     from robin_nb.evaluate import autoattack, check_attack, eps_curve, robust_accuracy
-    from robin_nb.minimax import L2
+    from robin_nb.minimax import Linf
     if attack=='pgd': return robust_accuracy(model, dl, ball, steps, restarts, seed=seed, n=n)
     if attack=='check': return check_attack(model, dl, ball, n or 200, steps)
     if attack=='curve':
         sizes = [ball.eps*f for f in (0,.25,.5,1,1.5,2,3,5)]
-        meant = [e for e in sizes if e <= 1 or isinstance(ball, L2)]
+        meant = [e for e in sizes if e <= 1 or not isinstance(ball, Linf)]
         return eps_curve(model, dl, meant, type(ball), steps, n, restarts, seed)
     result = autoattack(model, dl, ball, n, seed=seed, resume=resume, progress=True)
     print(Table(result.settings['by_attack']))
