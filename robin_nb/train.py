@@ -91,7 +91,10 @@ def _told(thing, within=())->str:
     if inspect.isfunction(thing):
         given = each(_given(thing))
         return thing.__qualname__.replace('.<locals>', '') + (f'({given})' if given else '')
-    remembered = thing.state_dict() if hasattr(thing, 'state_dict') else {}
+    try:
+        remembered = thing.state_dict()
+    except AttributeError:                                            # it has none, or none yet
+        remembered = {}
     own = {k: v for k,v in getattr(thing, '__dict__', {}).items() if k not in remembered and not k.startswith('_')}
     return f'{type(thing).__name__}({each({k: v for k,v in own.items() if not isinstance(v, (torch.Tensor, list, dict))})})'
 
