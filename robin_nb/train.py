@@ -70,7 +70,7 @@ def _given(f):
     seen = inspect.getclosurevars(f)
     told = dict(seen.nonlocals)
     if not f.__module__.startswith(('robin_nb.', 'torch.')):
-        kinds = (int, float, str, tuple, partial)
+        kinds = (int, float, str, tuple, partial, type)
         told |= {k: v for k,v in seen.globals.items() if isinstance(v, kinds) or is_dataclass(v) or inspect.isfunction(v)}
         told |= {f'const{j}': v for j,v in enumerate(f.__code__.co_consts) if isinstance(v, (int, float, tuple))}
         told |= {f'default{j}': v for j,v in enumerate(f.__defaults__ or ())} | (f.__kwdefaults__ or {})
@@ -78,6 +78,8 @@ def _given(f):
 
 def _told(thing, within=())->str:
     "What tells `thing`, an objective or an attack, from others of its kind"
+    if isinstance(thing, type):
+        return thing.__name__
     if isinstance(thing, (int, float, str, type(None))) or is_dataclass(thing):
         return repr(thing)
     if id(thing) in within:
