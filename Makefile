@@ -42,7 +42,7 @@ demo: $(VENV)/demo
 curve: $(VENV)/demo
 	$(BIN)/python tools/demo.py --rows all --curve
 test: $(VENV)/dev
-	MPLBACKEND=agg $(BIN)/python -m pytest
+	MPLBACKEND=agg $(BIN)/python -m pytest -n 2 --dist loadfile
 docs: $(VENV)/docs build/site/assets/katex/katex.min.css
 	OMP_NUM_THREADS=1 $(BIN)/python tools/site/stage.py
 	rm -rf build/site/html

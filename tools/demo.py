@@ -96,7 +96,8 @@ def trained(rows, out, no_figures=False):
     "(name, report) of each row as it is done, under a bar with the time left for all of them"
     todo = [r for name,r in rows.items() if not stored(out/slug(name), r)]
     shape = '{desc} |{bar}| {elapsed} so far, about {remaining} left'
-    with tqdm(total=sum(map(seconds, todo)), disable=not todo, bar_format=shape, smoothing=0,
+    if todo: print(f'{len(todo)} networks to train')
+    with tqdm(total=sum(map(seconds, todo)), disable=not todo, bar_format=shape, smoothing=0, delay=8,
               mininterval=1, dynamic_ncols=True) as bar:
         for name,recipe in rows.items():
             folder = out/slug(name)
