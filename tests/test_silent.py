@@ -254,8 +254,12 @@ class Remembers(Callback):
 
 @pytest.mark.parametrize('what', [np.zeros(2), np.float64(1), Path('x'), object, {1, 2}, nn.Linear(2, 2)], ids=str)
 def test_states_that_cannot_be_read_back_are_refused_when_written(what, tmp_path):
+    "Or rather before: not one step is made for a checkpoint that would not be written"
+    class First(Callback):
+        def after_step(self, model, opt, t):
+            raise AssertionError('a step was made')
     with pytest.raises(ValueError, match='Remembers.*deep.*what'):
-        train(tmp_path, callbacks=[Remembers(what)])
+        train(tmp_path, callbacks=[First(), Remembers(what)])
     assert not (tmp_path/'checkpoint.pt').exists()
 
 def test_settings_that_cannot_be_read_back_are_refused_when_written(tmp_path):
