@@ -134,8 +134,9 @@ class free:
         "A place for each picture of `x`; new ones begin at 0, and so do all for pictures of another shape"
         if self.d is None or self.d.shape[1:] != x.shape[1:]:
             self.d = torch.zeros_like(x)
-        more = torch.zeros_like(x[len(self.d):])
-        self.d = torch.cat([self.d.to(x.device), more])
+        self.d = self.d.to(x.device)
+        if len(self.d) < len(x):
+            self.d = torch.cat([self.d, torch.zeros_like(x[len(self.d):])])
 
     def state_dict(self): return dict(d=self.d)
     def load_state_dict(self, state): self.d = state['d']
