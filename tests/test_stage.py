@@ -27,17 +27,17 @@ def test_the_book_as_it_is(copy):
     assert r.returncode==0, r.stderr
 
 def test_a_failing_cell_stops_the_site(copy):
-    j = spoil(copy/'nbs'/'04_binary.ipynb', 'test_same(', 'test_same(', 'assert False, "spoilt"\ntest_same(')
+    j = spoil(copy/'nbs'/'14_binary.ipynb', 'test_same(', 'test_same(', 'assert False, "spoilt"\ntest_same(')
     r = stage(copy)
-    assert r.returncode and f'04_binary.ipynb, cell {j}: AssertionError: spoilt' in r.stderr, r.stderr
+    assert r.returncode and f'14_binary.ipynb, cell {j}: AssertionError: spoilt' in r.stderr, r.stderr
 
 def test_bad_pages_stop_the_site(copy):
-    link = spoil(copy/'nbs'/'08_lbn.ipynb', '09_models.ipynb', '09_models.ipynb', '09_modles.ipynb')
-    alt = spoil(copy/'nbs'/'06_budgets.ipynb', '#| fig-alt', '#| fig-alt', '#| was-alt')
-    doc = next(j for j,c in enumerate(read(copy/'nbs'/'04_binary.ipynb')['cells']) if 'def is_binary' in source(c))
+    link = spoil(copy/'nbs'/'24_lbn.ipynb', '26_models.ipynb', '26_models.ipynb', '09_modles.ipynb')
+    alt = spoil(copy/'nbs'/'18_budgets.ipynb', '#| fig-alt', '#| fig-alt', '#| was-alt')
+    doc = next(j for j,c in enumerate(read(copy/'nbs'/'14_binary.ipynb')['cells']) if 'def is_binary' in source(c))
     module = copy/'robin_nb'/'binary.py'; text = module.read_text()
     module.write_text(re.sub(r'(def is_binary\(.*\n) +".*"\n', r'\1', text)); assert module.read_text() != text
     r = stage(copy)
     assert r.returncode
-    for said in (f'08_lbn.ipynb, cell {link}: the link to 09_modles.ipynb leads nowhere', f'06_budgets.ipynb, cell {alt}: a figure without alt text', f'04_binary.ipynb, cell {doc}: is_binary has no docstring'):
+    for said in (f'24_lbn.ipynb, cell {link}: the link to 09_modles.ipynb leads nowhere', f'18_budgets.ipynb, cell {alt}: a figure without alt text', f'14_binary.ipynb, cell {doc}: is_binary has no docstring'):
         assert said in r.stderr, (said, r.stderr)

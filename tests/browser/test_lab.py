@@ -52,7 +52,7 @@ def leave(w):
     w.page.evaluate("async () => { const h = {'Authorization': 'token t'}; for (const k of await (await fetch('/api/sessions', {headers: h})).json()) await fetch('/api/sessions/'+k.id, {method: 'DELETE', headers: {...h, 'X-XSRFToken': (document.cookie.match(/_xsrf=([^;]+)/) || [])[1]}}) }")
 
 @pytest.mark.timeout(500)
-@pytest.mark.parametrize('page', [p for p in PAGES if p != '30_widgets.ipynb'])
+@pytest.mark.parametrize('page', [p for p in PAGES if p != '80_widgets.ipynb'])
 def test_run_all(lab, watched, page):
     w = watched(viewport=dict(width=1300, height=1600))
     try: run_all(w, lab, page)
@@ -63,7 +63,7 @@ def test_run_all(lab, watched, page):
 def test_explorers(lab, watched):
     "Each explorer, live: arrow keys, then the mouse, and the picture changes both times"
     w = watched(viewport=dict(width=1300, height=1600))
-    page = run_all(w, lab, '30_widgets.ipynb')
+    page = run_all(w, lab, '80_widgets.ipynb')
     boxes = page.locator('.jp-OutputArea-output .widget-vbox:has(.noUi-handle):has(img)')
     assert boxes.count() >= 4
     for j in range(4):

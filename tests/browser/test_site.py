@@ -70,7 +70,7 @@ def test_search_from_the_keyboard(site, watched):
     w.page.wait_for_selector('#search-results li a', timeout=20_000)
 
 def test_formulas(site, watched):
-    w = watched(); w.page.goto(site+'03_minimax.html')
+    w = watched(); w.page.goto(site+'10_minimax.html')
     assert w.page.locator('.katex-html').count() > 10 and w.page.locator('.katex-error').count()==0
     fonts = w.page.evaluate("document.fonts.ready.then(f => [...f].filter(x => x.status=='loaded').map(x => x.family))")
     assert any('KaTeX' in f for f in fonts), fonts
@@ -80,7 +80,7 @@ def test_formulas(site, watched):
 def shown(figure): return figure.locator('img:not([hidden])').get_attribute('alt')
 
 def test_frames_by_keyboard_and_mouse(site, watched):
-    w = watched(viewport=dict(width=1200, height=900)); w.page.goto(site+'30_widgets.html')
+    w = watched(viewport=dict(width=1200, height=900)); w.page.goto(site+'80_widgets.html')
     figures = w.page.locator('figure.frames')
     assert figures.count() >= 4
     for j in range(figures.count()):
@@ -94,10 +94,10 @@ def test_frames_by_keyboard_and_mouse(site, watched):
     assert not w.trouble
 
 def test_copy_and_download(site, watched):
-    w = watched(); w.page.goto(site+'10_pgd.html')
+    w = watched(); w.page.goto(site+'12_pgd.html')
     assert w.page.locator('button.copybtn').count() > 10
     to = w.page.evaluate("[...document.querySelectorAll('a')].map(a => a.href).find(h => h.endsWith('.ipynb'))")
-    assert w.context.request.get(to).body()==(ROOT/'nbs'/'10_pgd.ipynb').read_bytes()
+    assert w.context.request.get(to).body()==(ROOT/'nbs'/'12_pgd.ipynb').read_bytes()
 
 def test_reading_order(site, watched):
     "Next, next, next: the story without a gap"
@@ -145,5 +145,5 @@ def test_dark_by_button(site, watched):
     w.page.click('.theme-switch-button:visible'); w.page.click('.theme-change-button[data-mode=dark]')
     assert theme()=='dark'
     SHOTS.mkdir(parents=True, exist_ok=True); w.page.screenshot(path=SHOTS/'dark.png')
-    w.page.goto(site+'10_pgd.html'); assert theme()=='dark', 'the choice is forgotten on the next page'
+    w.page.goto(site+'12_pgd.html'); assert theme()=='dark', 'the choice is forgotten on the next page'
     w.page.screenshot(path=SHOTS/'dark-page.png')
