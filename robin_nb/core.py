@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['test_same', 'set_seed', 'fork_rng', 'derived_seed', 'default_device', 'ranks', 'gather', 'replacing', 'held',
-           'nearest', 'write_json', 'Table']
+           'nearest', 'Registry', 'write_json', 'one_line_errors', 'Table']
 
 # %% ../nbs/00_core.ipynb #885ad16e
-import json, os, random, re, secrets
+import inspect, json, os, random, re, secrets, sys
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -79,26 +79,62 @@ def replacing(file):
 # %% ../nbs/00_core.ipynb #ea1dbade
 class _Held:
     "In place of the forward of the `maps` on a weight: `w`, as it was found; a copy of them works anew"
-    def __init__(self, maps, w):
-        self.maps, self.w = maps, w
+    def __init__(self, maps):
+        self.maps, self.w, self.made = maps, None, None
+
+    def hold(self, grad):
+        with torch.inference_mode(False), torch.set_grad_enabled(grad):
+            made = self.maps()
+        if self.w is None or not grad:
+            self.w = made.detach().requires_grad_(made.requires_grad)
+        else:
+            self.w.data.copy_(made)                                   # where it was: compiled code may know the place
+        self.made = made if made.requires_grad else None
+        self.maps.forward = self
+
     def __call__(self):
         return self.w
+
     def __deepcopy__(self, memo):
         return partial(type(self.maps).forward, memo[id(self.maps)])
 
-@contextmanager
-def held(model):
+# %% ../nbs/00_core.ipynb #2dab75db
+class held:
     "Inside, each weight of `model` that maps compute is worked out once, at the start, and without gradient"
-    found = [m for m in model.modules() if isinstance(m, parametrize.ParametrizationList)]
-    found = [m for m in found if 'forward' not in vars(m)]           # the others are held already
-    try:
-        for m in found:
-            with torch.inference_mode(False), torch.no_grad():
-                m.forward = _Held(m, m())
-        yield model
-    finally:
-        for m in found:
-            vars(m).pop('forward', None)
+    def __init__(self, model, grad:bool=False):
+        "`grad`: let gradients gather at the weights; `push` hands them on. One such object serves step after step"
+        self.model, self.grad = model, grad
+        maps = [m for m in model.modules() if isinstance(m, parametrize.ParametrizationList)]
+        self.own = [_Held(m) for m in maps if 'forward' not in vars(m)]
+        self.others = [vars(m)['forward'] for m in maps if 'forward' in vars(m)]
+
+    def __enter__(self):
+        try:
+            for h in self.own:
+                h.hold(self.grad)
+        except BaseException:
+            self._let_go()
+            raise
+        self.asked = [h.w for h in self.others if h.w.requires_grad]
+        for w in self.asked:
+            w.requires_grad_(False)
+        return self.model if not self.grad else self
+
+    def __exit__(self, *_):
+        for w in self.asked:
+            w.requires_grad_()
+        self._let_go()
+
+    def _let_go(self):
+        for h in self.own:
+            vars(h.maps).pop('forward', None)
+
+    def push(self):
+        "Hand the gradients that have gathered at the weights, used up, to what the maps made them of"
+        moved = [h for h in self.own if h.made is not None and h.w.grad is not None]
+        torch.autograd.backward([h.made for h in moved], [h.w.grad for h in moved])
+        for h in moved:
+            h.w.grad, h.made = None, None
 
 # %% ../nbs/00_core.ipynb #a55c58f4
 def _slip(a, b):
@@ -123,10 +159,75 @@ def nearest(
     help = f", did you mean {meant}?" if meant else ''
     raise ValueError(f"{what} must be one of {', '.join(known)}; got {name!r}{help}")
 
+# %% ../nbs/00_core.ipynb #0f010646
+class Registry(dict):
+    "Makers of one `kind`, by name. A name that is not there is a ValueError with what was meant"
+    kinds = {}                                                       # all registries, by kind
+    def __init__(self, kind:str):
+        super().__init__()
+        self.kind = kind
+        Registry.kinds[kind] = self
+
+    def __missing__(self, name):
+        return nearest(name, dict(self), self.kind)
+
+    def entry(self, name:str=None, passes=None):
+        "A decorator: what it stands on can be asked for as `name` (default: its own); `passes(steps)` -> (forwards, backwards) of a batch is its cost"
+        def add(maker):
+            self[name or maker.__name__] = maker
+            if passes:
+                maker.passes = passes
+            return maker
+        return add
+
+    def make(self, name:str, **facts):
+        "What the maker of `name` makes of those `facts` that it has arguments for"
+        asked = inspect.signature(self[name]).parameters
+        return self[name](**{fact: v for fact,v in facts.items() if fact in asked})
+
+    @contextmanager
+    def having(self, name:str, maker, passes=None):
+        "Inside, `name` can be asked for too; after it everything is as before"
+        before = dict(self)
+        try:
+            yield self.entry(name, passes)(maker)
+        finally:
+            self.clear()
+            self.update(before)
+
 # %% ../nbs/00_core.ipynb #ba36108c
 def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
+
+# %% ../nbs/00_core.ipynb #a888c716
+_FORESEEN = (ValueError, TypeError, OSError, ArithmeticError, ImportError)
+
+def _reason(e):
+    "What a foreseen error says in a line, and the exit code; None for one that nobody foresaw"
+    said = ' '.join(str(e).split()) or type(e).__name__
+    if isinstance(e, KeyboardInterrupt):
+        return (said if str(e) else 'interrupted before the first step', 130)
+    if isinstance(e, _FORESEEN):
+        return said, 2
+    if type(e).__name__=='SafetensorError':
+        return f'could not write the model file ({said}); is the disk full?', 2
+    if isinstance(e, RuntimeError) and ('PytorchStreamWriter' in said or 'enforce fail' in said):
+        return 'could not write the checkpoint; is the disk full?', 2   # how torch says it
+    if isinstance(e, RuntimeError) and 'out of memory' in said:
+        return said, 2
+
+@contextmanager
+def one_line_errors(command:str):
+    "Print a foreseen error as one line after the name of the `command` on stderr and exit with 2; an interruption exits with 130"
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as e:
+        reason = _reason(e)
+        if reason is None:
+            raise
+        print(f'{command}: {reason[0]}', file=sys.stderr)
+        raise SystemExit(reason[1]) from None
 
 # %% ../nbs/00_core.ipynb #62017308
 class Table(list):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FASHION', 'KNOWN', 'Images', 'Batches', 'loader', 'split', 'DataLoaders', 'read_npz', 'import_torchvision', 'Files',
-           'Subset', 'load_data', 'Crop', 'check_batch']
+           'Subset', 'load_data', 'Crop', 'Batch', 'check_batch']
 
 # %% ../nbs/02_data.ipynb #e8669eaf
 import copy, warnings
@@ -274,6 +274,17 @@ class Crop:
         "Write windows `d` back to where they were cut from `canvas`, in place; the rest of it stays"
         self._canvas(canvas)[self._window(canvas)] = d
         return canvas
+
+# %% ../nbs/02_data.ipynb #d31f8e76
+@dataclass
+class Batch:
+    "Images `x` (n,c,h,w) in [0,1], already cropped, and labels `y` (n,)"
+    x: Tensor
+    y: Tensor
+    i: Tensor = None                    # Their places in the training set (n,)
+    crop: Crop = None                   # How they were cropped
+    generator: torch.Generator = None   # Of the batch's noise, a function of its place in the run
+    def __len__(self): return len(self.y)
 
 # %% ../nbs/02_data.ipynb #3be1772e
 def check_batch(x, y, n_classes=None):
