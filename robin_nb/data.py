@@ -8,6 +8,7 @@ __all__ = ['FASHION', 'KNOWN', 'Images', 'Batches', 'loader', 'split', 'DataLoad
 
 # %% ../nbs/02_data.ipynb #e8669eaf
 import copy, warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -31,14 +32,34 @@ class Images(Dataset):
 
 # %% ../nbs/02_data.ipynb #164e0dbb
 class Batches(Sampler):
-    "Index tensors of `bs` each out of `n`; shuffled as a function of `seed` and the epoch if a `seed` is given"
-    def __init__(self, n, bs, seed=None): self.n,self.bs,self.seed,self.epoch = n,bs,seed,0
-    def set_epoch(self, epoch): self.epoch = epoch
-    def __len__(self): return -(-self.n//self.bs)
+    "Index tensors of `bs` each out of `n`; shuffled by `seed` and the epoch if a `seed` is given"
+    def __init__(self, n, bs, seed=None):
+        self.n, self.bs, self.seed, self.epoch, self.part = n, bs, seed, 0, (0, 1)
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def __len__(self):
+        return -(-self.n//self.bs)
+
     def __iter__(self):
-        if self.seed is None: return iter(torch.arange(self.n).split(self.bs))
-        g = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
-        return iter(torch.randperm(self.n, generator=g).split(self.bs))
+        order = torch.arange(self.n)
+        if self.seed is not None:
+            g = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
+            order = torch.randperm(self.n, generator=g)
+        first,every = self.part
+        for batch in order.split(self.bs):
+            if every==1 or len(batch) >= 2*every:                     # each process has two or more
+                yield batch[first::every]
+
+    @contextmanager
+    def sharded(self, first:int, every:int):
+        "Inside, of each batch only every `every`-th index from `first` on, for one of several processes"
+        self.part, before = (first, every), self.part
+        try:
+            yield self
+        finally:
+            self.part = before
 
 # %% ../nbs/02_data.ipynb #f7265ae7
 def loader(ds, bs=128, seed=None, workers=0):
