@@ -17,7 +17,7 @@ from .core import Table, fork_rng, replacing
 from .binary import binary_
 from .budgets import mask_bytes
 from .maps import bake, prunable
-from .models import ARCHS, Normalize, _check_same, _fits, build_model
+from .models import ARCHS, Normalize, build_model, check_same, load_strictly
 from .additions import _affine, _Tracer
 
 # %% ../nbs/46_compact.ipynb #23b89329
@@ -332,7 +332,7 @@ def save_packed(
     net = bake(model).cpu().eval()
     given = {k: t.clone() for k,t in plain.state_dict().items() if k.startswith('normalize.')}
     state = net.state_dict()
-    _check_same(net, _fits(plain, state, 'the config does not describe this model'))
+    check_same(net, load_strictly(plain, state, 'the config does not describe this model'))
     for name,t in given.items():                                      # the file has these from its config
         if not torch.equal(t, state[name]):
             raise ValueError(f"the config does not describe this model: {name} is "
