@@ -12,7 +12,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from robin_nb.additions import additions
 from robin_nb.cli import robin_prune
-from robin_nb.compact import load_packed, save_packed, size_table
+from robin_nb.packed import load_packed, save_packed
+from robin_nb.surgery import size_table
 from robin_nb.core import replacing
 from robin_nb.data import load_data
 from robin_nb.maps import bake, mask_table, prunable, scores, sparsify

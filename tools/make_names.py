@@ -5,7 +5,7 @@ import json, re
 from inspect import unwrap
 from pathlib import Path
 from robin_nb.cli import PRESETS, make_config, robin_evaluate, robin_prune
-from robin_nb.compact import save_packed
+from robin_nb.packed import save_packed
 from robin_nb.core import write_json
 from robin_nb.data import KNOWN, load_data
 from robin_nb.models import INITS
