@@ -10,9 +10,10 @@ os.environ.setdefault('GOMP_SPINCOUNT', '5000')                        # numba's
 import torch, torch.nn as nn, torch.nn.functional as F
 from functools import partial
 from torch.nn.utils import parametrize
-from robin_nb.additions import Engine, additions
+from robin_nb.additions import additions
 from robin_nb.surgery import drop_dead, fold_norms
 from robin_nb.core import set_seed
+from robin_nb.engine import Engine
 from robin_nb.maps import Twin, bake, prunable, scores, sparsify
 from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
