@@ -257,6 +257,9 @@ def load_data(
     return DataLoaders(*dls, Path(name).stem, classes, mean, std, pad, flip)
 
 # %% ../nbs/02_data.ipynb #1a53833f
+class _Noise(torch.Generator):
+    "Random numbers that know of which part of a batch they are asked"
+
 class Crop:
     "One random window, and mirroring if `flip`, for each of `n` images of `size` (h,w) inside a border of `pad`, as a function of `seed`"
     def __init__(self, n, size, pad=0, seed=0, flip=True):
@@ -264,6 +267,7 @@ class Crop:
         self.n,self.size,self.pad,self.seed = n,tuple(size),pad,seed
         self.top,self.left = torch.randint(0, 2*pad+1, (2,n), generator=g)
         self.flip = (torch.rand(n, generator=g) < .5) & flip
+        self.part = None
 
     def share(self, first, every):
         "The crop of every `every`-th image from `first` on, with the random numbers that they have in the whole batch"
@@ -271,6 +275,12 @@ class Crop:
         part.top,part.left,part.flip = [t[first::every] for t in (self.top, self.left, self.flip)]
         part.n,part.part = len(part.top),(first, every, self.n)
         return part
+
+    def noise(self):
+        "Random numbers for one batch, the same after an interruption. A `share` of the crop is told its part"
+        g = _Noise()
+        g.part = self.part
+        return g.manual_seed(derived_seed(self.seed, 1))
 
     def _window(self, t):
         (h,w),dev = self.size,t.device
