@@ -13,7 +13,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from .core import Table
 from .maps import bake, prunable
 from .models import Normalize
-from .additions import _affine, _Tracer
+from .additions import norm_affine
+from .engine import Tracer
 
 # %% ../nbs/46_surgery.ipynb #23b89329
 class ConvWithConstant(nn.Conv2d):
@@ -44,11 +45,11 @@ def _through(m, flow):
     return still, part.sum(1) + (0 if m.bias is None else m.bias.detach()), part
 
 # %% ../nbs/46_surgery.ipynb #3d1c16c6
-def _norm(m, v): scale,shift = _affine(m, torch.double); return (v*scale+shift).to(v.dtype).detach()
+def _norm(m, v): scale,shift = norm_affine(m, torch.double); return (v*scale+shift).to(v.dtype).detach()
 
 def _follow(net):
     "The graph of plain `net`, the flow of every node, and for every layer its (node, space that it reads, space that it writes)"
-    graph,flows,layers,same = _Tracer().trace(net),{},{},{}
+    graph,flows,layers,same = Tracer().trace(net),{},{},{}
     def root(s):
         while s in same: s = same[s]
         return s
@@ -121,7 +122,7 @@ def drop_dead(model:nn.Module)->nn.Module:
 def fold_norms(net:nn.Module)->nn.Module:
     "A plain network with the logits of `net` in eval mode and every batch norm that follows a convolution or a linear layer multiplied into it"
     net = copy.deepcopy(bake(net)).cpu().eval()
-    for node in _Tracer().trace(net).nodes:
+    for node in Tracer().trace(net).nodes:
         if not _is(node, net, _BatchNorm): continue
         before = node.args[0]
         if not _is(before, net, nn.Conv2d, nn.Linear) or len(before.users) > 1: continue
