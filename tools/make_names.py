@@ -8,7 +8,7 @@ from robin_nb.cli import PRESETS, make_config, robin_evaluate, robin_prune
 from robin_nb.packed import save_packed
 from robin_nb.core import write_json
 from robin_nb.data import KNOWN, load_data
-from robin_nb.models import INITS
+from robin_nb.binary import INITS
 from robin_nb.recipes import RECIPES, passes
 from robin_nb.reproduce import SCALES, cells
 
