@@ -162,17 +162,32 @@ def _leave():
     "End one of several processes at once: while they took their threads down in order, one has aborted before, and torchrun then stops them all"
     sys.stdout.flush(); sys.stderr.flush(); os._exit(0)
 
-def _prune(out, restart, no_figures, quiet, **asked):
+def _callbacks(o, out, restart, quiet, judge):
+    "What a run with the options `o` hangs on its loop"
     import torch
     from robin_nb.additions import additions
+    from robin_nb.checkpoint import Checkpoint, TimeLimit
+    from robin_nb.faster import AttackInside, ChannelsLast, Compile, Precision
+    from robin_nb.loop import Schedule, cosine
+    from robin_nb.train import Progress, Validate
+    settings = {k: v for k,v in vars(o).items() if k != 'minutes'}
+    asked = [(o.minutes, lambda: TimeLimit(o.minutes)), (o.bf16, lambda: Precision(torch.bfloat16)),
+             (o.channels_last, ChannelsLast), (o.additions, lambda: AttackInside(additions)),
+             (o.compile, lambda: Compile(o.compile))]
+    always = [Schedule(cosine(o.warmup)), Validate(judge, o.every), Progress(not quiet),
+              Checkpoint(out, not restart, settings)]
+    return always + [make() for wanted,make in asked if wanted]
+
+def _prune(out, restart, no_figures, quiet, **asked):
+    import torch
     from robin_nb.core import ranks, set_seed, write_json
     from robin_nb.data import load_data
     from robin_nb.evaluate import accuracy, robust_accuracy
     from robin_nb.maps import mask_table
     from robin_nb.models import build_model, save_model
     from robin_nb.pgd import pgd
-    from robin_nb.recipes import make_objective
-    from robin_nb.train import TimeLimit, cosine, fit, sgd
+    from robin_nb.more_objectives import OBJECTIVES
+    from robin_nb.train import fit, sgd
     o,out = SimpleNamespace(**asked),Path(out)
     ball,device = _ball(o.norm, o.eps),_join()
     if o.minutes < 0: raise ValueError(f"minutes must be positive, or 0 for no limit; got {o.minutes}")
@@ -181,9 +196,9 @@ def _prune(out, restart, no_figures, quiet, **asked):
     config = make_config(dls, o.model, o.widths, o.keep, o.p, o.seed, o.init, o.a, not o.no_lbn, o.dense, o.train_norm) | dict(eps=ball.eps, norm=o.norm, source=str(o.data))
     net = build_model(config).to(device)
     judge = None if o.objective=='clean' else partial(pgd, ball=ball, steps=o.steps)
-    history = fit(net, dls, o.epochs, make_objective(o.objective, ball, dls, o.steps, seed=o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
-                  [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet,
-                  amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None, compile=o.compile)
+    objective = OBJECTIVES.make(o.objective, ball=ball, steps=o.steps, seed=o.seed, **dls.facts)
+    history = fit(net, dls, o.epochs, objective, opt=sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr),
+                  callbacks=_callbacks(o, out, restart, quiet, judge), seed=o.seed)
     if ranks()[0]: _leave()                                            # one of several processes writes
     save_model(net, out/'model.safetensors', config)
     results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]

@@ -169,7 +169,7 @@ def toy_net(
     model = sparsify(nn.Sequential(*body), keep, power(.5), seed=seed, train_norm=True)
     dl = loader(Images(x, y), bs=len(x))
     dls = DataLoaders(loader(Images(x, y), bs=len(x), seed=derived_seed(seed, 1)), dl, dl, 'moons', ('one','two'))
-    fit(model, dls, 250, at(partial(pgd, ball=Linf(eps), steps=5)) if eps else clean, opt=sgd(.1, norm_lr=.1), every=250, seed=seed, progress=False)
+    fit(model, dls, 250, at(partial(pgd, ball=Linf(eps), steps=5)) if eps else clean, opt=sgd(0.1, norm_lr=0.1), seed=seed, callbacks=[Validate(every=250), Progress(False)])
     return model
 
 # %% ../nbs/80_widgets.ipynb #26fa4dd2

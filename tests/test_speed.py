@@ -12,7 +12,10 @@ from robin_nb.minimax import Linf
 from robin_nb.models import resnet, small_cnn
 from robin_nb.objectives import clean, fgsm_carry
 from robin_nb.pgd import pgd
-from robin_nb.train import cosine, fit, sgd
+from robin_nb.loop import cosine
+from robin_nb.train import fit, sgd
+from robin_nb.train import Progress, Validate
+from robin_nb.loop import Schedule
 
 sys.path.insert(0, str(ROOT/'benchmarks'))
 import bench
@@ -32,7 +35,7 @@ def test_bf16_trains_as_well():
     dls,ball = load_data('fashion_mini', bs=64, augment=False),Linf(.1)
     def found(**kw):
         set_seed(0); net = sparsify(small_cnn(widths=(8,16,32), normalize=(dls.mean, dls.std)), .2, power(.5))
-        fit(net, dls, 3, fgsm_carry(ball, len(dls.train.dataset), dls.shape), opt=sgd(.5), sched=cosine(.1), every=3, progress=False, **kw)
+        fit(net, dls, 3, fgsm_carry(ball, len(dls.train.dataset), dls.shape), opt=sgd(0.5), callbacks=[Schedule(cosine(0.1)), Validate(every=3), Progress(False)], **kw)
         return robust_accuracy(net, dls.valid, ball, steps=10, n=500).accuracy
     plain,half = found(),found(amp=torch.bfloat16)
     assert plain > .2 and half > plain-.08
@@ -43,7 +46,7 @@ def test_compiled_is_the_same():
     dls = load_data('stripes', bs=500)
     def found(**kw):
         set_seed(0); net = sparsify(small_cnn(n_out=2, widths=(4,8,8)), .3, power(.5))
-        fit(net, dls, 1, clean, opt=sgd(.05), attack=partial(pgd, ball=Linf(.05), steps=2), progress=False, **kw)          # no attack in training: signs amplify the last bit
+        fit(net, dls, 1, clean, opt=sgd(0.05), attack=partial(pgd, ball=Linf(0.05), steps=2), callbacks=[Progress(False)], **kw)          # no attack in training: signs amplify the last bit
         return net
     plain,compiled = found(),found(compile='default')
     for a,b in zip(scores(plain), scores(compiled)): torch.testing.assert_close(a, b, rtol=0, atol=1e-4)

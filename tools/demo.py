@@ -25,9 +25,14 @@ from robin_nb.maps import mask_table, scores
 from robin_nb.minimax import Linf
 from robin_nb.models import build_model, load_model
 from robin_nb.pgd import pgd
-from robin_nb.recipes import make_objective
-from robin_nb.train import History, cosine, fit, sgd
+from robin_nb.more_objectives import OBJECTIVES
+from robin_nb.loop import History, cosine
+from robin_nb.train import fit, sgd
 from robin_nb.viz import ATTACKED, CLEAN, GREY, STYLE, line, show_history
+from robin_nb.faster import ChannelsLast
+from robin_nb.checkpoint import Checkpoint
+from robin_nb.train import Progress, Validate
+from robin_nb.loop import Schedule
 
 # The rows: what `robin_prune` is asked for, by the name in the table
 EPS = .1
@@ -118,10 +123,12 @@ def random_mask(recipe, folder, restart):
                          train_norm=s.train_norm)
     net = build_model(config)
     for t in scores(net): t.requires_grad_(False)
-    history = fit(net, dls, s.epochs, make_objective(s.objective, ball, dls, s.steps, seed=s.seed),
-                  sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr), cosine(s.warmup), out=folder,
-                  resume=not restart, attack=partial(pgd, ball=ball, steps=s.steps), every=s.every,
-                  seed=s.seed, progress=False, channels_last=s.channels_last)
+    objective = OBJECTIVES.make(s.objective, ball=ball, steps=s.steps, seed=s.seed, **dls.facts)
+    judge = Validate(partial(pgd, ball=ball, steps=s.steps), s.every)
+    callbacks = [Schedule(cosine(s.warmup)), judge, Checkpoint(folder, not restart),
+                 Progress(False)] + [ChannelsLast()]*s.channels_last
+    history = fit(net, dls, s.epochs, objective, opt=sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr),
+                  callbacks=callbacks, seed=s.seed)
     test = dict(clean=accuracy(net, dls.test).as_dict(),
                 robust=robust_accuracy(net, dls.test, ball).as_dict())
     write_json(dict(settings=settings(recipe), config=config, bytes=bytes_of(net),
