@@ -3,7 +3,6 @@ import sys, time
 from pathlib import Path
 import torch, torch.nn as nn
 from accelerate import PartialState
-from functools import partial
 from robin_nb.core import gather, gather_rows, ranks, set_seed
 from robin_nb.data import load_data
 from robin_nb.maps import masks, scores, sparsify
@@ -43,9 +42,9 @@ dls,ball = load_data('fashion_mini', bs=101),Linf(.1)
 found = dict(rows=gather_rows(torch.arange(21.).view(7,3)[rank::world]))
 starts = []
 def spy(model, x, y, generator): d = ball.project(x, ball.sample(x, generator)); starts.append(d); return d
-for name,objective in dict(clean=clean, start=at(spy), pgd=at(partial(pgd, ball=ball, steps=2)), carry=fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad)).items():
+for name,objective in dict(clean=clean, start=at(spy), pgd=at(pgd(ball, 2)), carry=fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad)).items():
     watch,net = Watch(),plain()
-    fit(net, dls, 1, objective, opt=sgd(0.01), attack=partial(pgd, ball=ball, steps=2), callbacks=[watch, Progress(False)])
+    fit(net, dls, 1, objective, opt=sgd(0.01), attack=pgd(ball, 2), callbacks=[watch, Progress(False)])
     found[name] = dict(first=watch.first, same=watch.same, steps=watch.steps)
     if name=='carry': found['canvas'] = objective.canvas
 whole = gather(starts[0]); noise = torch.zeros(sum(map(len, whole)), *whole[0].shape[1:])

@@ -202,23 +202,23 @@ def test_terms_on_scores_count_in_lean_training():
 
 def train(out, objective=None, epochs=1, callbacks=(), settings=None, **kw):
     torch.manual_seed(0)
-    objective = objective or at(partial(pgd, ball=Linf(.02), steps=2))
+    objective = objective or at(pgd(Linf(.02), 2))
     callbacks = [Checkpoint(out, settings=settings), Progress(False), *callbacks]
-    return fit(small(), stripes(), epochs, objective, opt=sgd(0.1), callbacks=callbacks, **kw)
+    return fit(small(), stripes(), epochs, objective, opt=sgd(0.1), callbacks=[*callbacks], **kw)
 
 def attack_of(eps):
     def attack(model, x, y, generator=None):
-        return pgd(model, x, y, Linf(eps), 2, generator=generator)
+        return pgd(Linf(eps), 2)(model, x, y, generator)
     return attack
 
 BALL = Linf(.1)
 
 @pytest.mark.parametrize('first,then', [
-    (dict(), dict(objective=at(partial(pgd, ball=Linf(.3), steps=2)))),
-    (dict(), dict(objective=at(partial(pgd, ball=Linf(.02), steps=3)))),
+    (dict(), dict(objective=at(pgd(Linf(.3), 2)))),
+    (dict(), dict(objective=at(pgd(Linf(.02), 3)))),
     (dict(objective=at(attack_of(.02))), dict(objective=at(attack_of(.3)))),
-    (dict(attack=partial(pgd, ball=Linf(.02))), dict(attack=partial(pgd, ball=Linf(.3)))),
-    (dict(attack=lambda m, x, y: pgd(m, x, y, BALL, 2)), dict(attack=lambda m, x, y: pgd(m, x, y, BALL, 3))),
+    (dict(attack=pgd(Linf(.02))), dict(attack=pgd(Linf(.3)))),
+    (dict(attack=lambda m, x, y: pgd(BALL, 2)(m, x, y)), dict(attack=lambda m, x, y: pgd(BALL, 3)(m, x, y))),
     (dict(objective=plus(clean, partial(clean))), dict(objective=plus(clean))),
 ], ids=['eps', 'steps', 'closure', 'validation', 'constants', 'terms'])
 def test_resume_refuses_another_attack(first, then, tmp_path):
@@ -377,7 +377,7 @@ class Methods(Named):
 def test_models_may_have_their_own_frozen_and_inside(model):
     before = {k: v for k, v in vars(model).items()}
     x, y = torch.rand(4, 1, 8, 8), torch.zeros(4, dtype=torch.long)
-    pgd(model, x, y, Linf(.1), 2)
+    pgd(Linf(.1), 2)(model, x, y)
     fit(model, stripes(), 1, clean, callbacks=[AttackInside(additions), Progress(False)])
     assert vars(model).keys() == before.keys()
     if isinstance(model, Methods):
@@ -439,10 +439,10 @@ def test_two_threads_leave_the_model_as_it_was():
 def test_two_attacks_in_two_threads_are_right():
     net = small().eval()
     x, y = torch.rand(32, 1, 8, 8), torch.randint(0, 2, (32,))
-    alone = pgd(net, x, y, Linf(.1), 20)
+    alone = pgd(Linf(.1), 20)(net, x, y)
     found = {}
     def work(j):
-        found[j] = pgd(net, x, y, Linf(.1), 20)
+        found[j] = pgd(Linf(.1), 20)(net, x, y)
     threads = [threading.Thread(target=work, args=(j,)) for j in range(4)]
     for t in threads:
         t.start()

@@ -11,7 +11,6 @@ Everything is resumed: a row whose report is there, of the same settings, is not
 """
 import argparse, inspect, itertools, json
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from matplotlib import pyplot as plt
@@ -20,7 +19,7 @@ from tqdm.auto import tqdm
 from robin_nb.cli import bytes_of, make_config, one_line_errors, robin_prune
 from robin_nb.core import Table, replacing, set_seed, write_json
 from robin_nb.data import load_data
-from robin_nb.evaluate import accuracy, robust_accuracy
+from robin_nb.evaluate import judge
 from robin_nb.maps import mask_table, scores
 from robin_nb.minimax import Linf
 from robin_nb.models import build_model, load_model
@@ -124,13 +123,12 @@ def random_mask(recipe, folder, restart):
     net = build_model(config)
     for t in scores(net): t.requires_grad_(False)
     objective = OBJECTIVES.make(s.objective, ball=ball, steps=s.steps, seed=s.seed, **dls.facts)
-    judge = Validate(partial(pgd, ball=ball, steps=s.steps), s.every)
-    callbacks = [Schedule(cosine(s.warmup)), judge, Checkpoint(folder, not restart),
+    valid = Validate(pgd(ball, s.steps), s.every)
+    callbacks = [Schedule(cosine(s.warmup)), valid, Checkpoint(folder, not restart),
                  Progress(False)] + [ChannelsLast()]*s.channels_last
-    history = fit(net, dls, s.epochs, objective, opt=sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr),
-                  callbacks=callbacks, seed=s.seed)
-    test = dict(clean=accuracy(net, dls.test).as_dict(),
-                robust=robust_accuracy(net, dls.test, ball).as_dict())
+    history = fit(net, dls, s.epochs, objective, opt=sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr), seed=s.seed, callbacks=[*callbacks])
+    test = dict(clean=judge(net, dls.test).as_dict(),
+                robust=judge(net, dls.test, pgd(ball, 20)).as_dict())
     write_json(dict(settings=settings(recipe), config=config, bytes=bytes_of(net),
                     layers=list(mask_table(net)), test=test, history=list(history),
                     seconds=round(sum(r['seconds'] for r in history), 1)), folder/'report.json')
@@ -162,7 +160,7 @@ def on_training(folder, n=1000):
     "PGD-20 accuracy on `n` training images: does the network at least fit what it saw?"
     net,config = load_model(folder/'model.safetensors')
     images = load_data(config['source']).train
-    return round(robust_accuracy(net, images, Linf(EPS), n=n).accuracy, 4)
+    return round(judge(net, images, pgd(Linf(EPS), 20), n).accuracy, 4)
 
 def table(rows, out, fitted=False):
     "Train all rows, say each, and write table.json, result.png and curves.png to `out`"

@@ -191,7 +191,7 @@ def stage_reference(names):
         (SRC/'api'/f'{module}.md').write_text('\n'.join(lines), encoding='utf-8')
     first = lambda obj: f'a {type(obj).__name__}: {link(constant(obj))}' if isinstance(obj, CONSTANTS) else link((inspect.getdoc(obj) or '').split('; ')[0])
     tables = [['', f'## [{page[:2]} {module}](api/{module}.md)', '', '| name | |', '|---|---|', *[f'| [`{n}`](#{anchor(n)}) | {first(obj)} |' for n,obj in entries]] for (module,page),entries in modules.items()]
-    most = ' · '.join(f'[`{n}`](#{anchor(n)})' for n in ('load_data','small_cnn','sparsify','fgsm_carry','fit','pgd','robust_accuracy','check_attack','bake','save_model'))
+    most = ' · '.join(f'[`{n}`](#{anchor(n)})' for n in ('load_data','small_cnn','sparsify','fgsm_carry','fit','pgd','judge','check_attack','bake','save_model'))
     (SRC/'reference.md').write_text('\n'.join(['# Reference', '', '{.lead}', f'All {len(names)} public names, by the page that makes them', '', f'Most used: {most}.', *sum(tables, []), '',
         '```{toctree}', ':hidden:', '', *[f'robin_nb.{m} <api/{m}>' for m,_ in modules], '```', '']), encoding='utf-8')
 
