@@ -21,7 +21,7 @@ from .lbn import LastBatchNorm
 from .maps import prunable, scores, sparsify
 from .pgd import pgd, trace
 from .objectives import at, clean
-from .train import fit, sgd
+from .train import Progress, Validate, fit, sgd
 from .viz import ATTACKED, CLEAN, GREY, line, show_images, show_mask
 
 # %% ../nbs/80_widgets.ipynb #55df6514
