@@ -58,9 +58,10 @@ class Events:
     def __call__(self, event:str):
         "Call the method `event` of those that have one; a `StopFit` is noted in `stop`"
         for c in self.callbacks:
+            happens = getattr(c, event, None)
             try:
-                if hasattr(c, event):
-                    getattr(c, event)(self)
+                if happens:
+                    happens(self)
             except StopFit as e:
                 self.stop = e
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Validate', 'param_groups', 'sgd', 'progress_bar', 'Progress', 'fit']
 
-# %% ../nbs/32_train.ipynb #e85a8e06
+# %% ../nbs/32_train.ipynb #438328b7
 import sys, time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,7 +16,7 @@ from .data import as_data
 from .pgd import verdicts
 from .loop import Callback, History, Lean, Processes, Run, Schedule
 
-# %% ../nbs/32_train.ipynb #b7edb82d
+# %% ../nbs/32_train.ipynb #5ee35035
 class Validate(Callback):
     "Judge on the validation part after each `every` epochs, and leave the network of the best"
     order = -5
@@ -49,7 +49,7 @@ class Validate(Callback):
     def load_state_dict(self, state):
         self.best = state['best']
 
-# %% ../nbs/32_train.ipynb #e95764cd
+# %% ../nbs/32_train.ipynb #c68be87b
 def _share_right(run, attack):
     "The share of validation pictures that is right, always in full precision"
     (rank,world), batches = ranks(), run.data.valid
@@ -59,7 +59,7 @@ def _share_right(run, attack):
     good,n = all_sum(right.sum(), len(right))
     return round(good/n, 4)
 
-# %% ../nbs/32_train.ipynb #cc850e7b
+# %% ../nbs/32_train.ipynb #0a060dae
 def param_groups(params, lr:float, weight_decay:float, norm_lr:float=None)->list:
     "Parameters with two axes or more, with decay; and those with fewer (norms, biases), without"
     params = list(params)
@@ -80,7 +80,7 @@ def sgd(
         return torch.optim.SGD(groups, lr=lr, momentum=momentum)
     return make
 
-# %% ../nbs/32_train.ipynb #986633ea
+# %% ../nbs/32_train.ipynb #c3ff32de
 def progress_bar(steps=None, shown:bool=True, **kw):
     "`steps`, with a bar and the time that is left, if `shown` and somebody looks; `kw` as for tqdm"
     looked_at = sys.stderr.isatty() or 'ipykernel' in sys.modules
@@ -116,7 +116,7 @@ class Progress(Callback):
             cells = ('' if v is None else str(v) for v in values)
             tqdm.write('  '.join(f'{c:<8}' for c in cells).rstrip())
 
-# %% ../nbs/32_train.ipynb #e10c9661
+# %% ../nbs/32_train.ipynb #38c85cb4
 def fit(
     model:nn.Module,    # What requires gradient is trained
     data,               # `DataLoaders`; or a pair (training, validation) of loaders or data sets
