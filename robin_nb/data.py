@@ -137,6 +137,10 @@ class DataLoaders:
     def n_classes(self): return len(self.classes)
     @property
     def shape(self): return tuple(next(iter(self.valid))[0].shape[1:])
+    @property
+    def facts(self):
+        "What an objective by name may ask for"
+        return dict(n_images=len(self.train.dataset), size=self.shape, pad=self.pad)
 
 # %% ../nbs/02_data.ipynb #ba8a573e
 def _triple(batch):
