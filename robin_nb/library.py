@@ -23,11 +23,11 @@ LIBRARY = dict(
     power='budgets', igq='budgets', erk='budgets', fixed='budgets',
     add_lbn='lbn', LastBatchNorm='lbn',
     Linf='minimax', L2='minimax', L1='minimax', fgsm='pgd', pgd='pgd', apgd='apgd',
-    autoattack='evaluate', check_attack='evaluate', eps_curve='evaluate',
     frozen='pgd', held='core',
+    judge='evaluate', autoattack='evaluate', check_attack='evaluate', eps_curve='evaluate',
     clean='objectives', at='objectives', trades='objectives', mart='objectives',
     fgsm_carry='objectives', free='objectives',
-    fit='train', sgd='train', Callback='train', train_recipe='recipes', recipe='recipes',
+    fit='train', sgd='train', Callback='loop', Checkpoint='checkpoint',
     drop_dead='surgery', save_packed='packed', load_packed='packed',
     additions='additions', Engine='engine', list_models='zoo', load='zoo',
     Table='core', set_seed='core',
@@ -37,9 +37,10 @@ LIBRARY = dict(
 def _comments(thing):
     "What the comments behind the parameters of `thing` say, by parameter"
     from fastcore.docments import docments
-    kinds = [kind for kind in getattr(thing, '__mro__', ()) if '__dataclass_fields__' in vars(kind)]
+    kinds = getattr(thing, '__mro__', ())[::-1]                       # fields of parents come first
+    records = [kind for kind in kinds if '__dataclass_fields__' in vars(kind)]
     said = {}
-    for part in kinds[::-1] or [thing]:                               # fields of parents come first
+    for part in records or [thing]:
         said |= {name: text for name,text in docments(part).items() if text}
     return said
 
@@ -48,7 +49,7 @@ def _indented(text):
 
 @cache
 def explained(thing):
-    "`thing`, a function or a class, whose docstring goes on with the comments behind its parameters"
+    "`thing`, a function or class, whose docstring goes on with the comments behind its parameters"
     doc = cleandoc(thing.__doc__ or '')
     try:
         said = _comments(thing)
