@@ -22,7 +22,7 @@ READING_ORDER = {
     'The field':        ['60_more_maps','62_rules','64_recipes','82_reproduce'],
     'Tutorials':        ['tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work','tutorials/the_masks_are_structured','tutorials/from_85_mb','tutorials/whose_attack','tutorials/table_in_small','tutorials/what_each_ingredient_buys'],
     'Explanations':     ['explanations/measure','explanations/paper','explanations/limits','explanations/speed','explanations/house','explanations/class_plan'],
-    'Look up':          ['explanations/letters','00_core','01_viz','02_data'],
+    'Look up':          ['explanations/letters','00_core','01_viz','02_data','92_library'],
 }
 CONSTANTS = (str, bytes, int, float, dict, tuple)
 problems = []
