@@ -52,7 +52,7 @@ class FixedMask(nn.Module):
 class GainSign(ScoreMask):
     "The map w -> alpha*sign(w)*m: m keeps the `k` largest scores and alpha is the mean |w| of the kept; the gradient of scores is that of w*m, and w has none"
     def forward(self, w):
-        m = ste_mask(self.scores, int(self.k))
+        m = ste_mask(self.scores, self.k)
         kept = w.detach()*m
         return _As.apply(kept, sign_pm1(w)*m.detach()*(kept.detach().abs().sum()/self.k))
 
