@@ -262,7 +262,7 @@ def _report(file):
 
 def open_model(file)->tuple:
     "The model in `file`, a packed one if its name ends with .robin, and its config"
-    from robin_nb.compact import load_packed
+    from robin_nb.packed import load_packed
     from robin_nb.models import load_model
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
 
@@ -329,7 +329,7 @@ def robin_info(
     file:str,                  # A model file written by robin_prune or robin_pack
 ):
     "Say what the model in `file` is, layer by layer, and what it weighs"
-    from robin_nb.compact import packed_table
+    from robin_nb.packed import packed_table
     from robin_nb.core import Table
     from robin_nb.maps import mask_table
     model,config = open_model(file)
@@ -347,7 +347,7 @@ def robin_pack(
     statistics:str='fp16',     # How norms are kept
 ):
     "Pack the sparse model in `file` near the entropy of its mask, and say what each part weighs"
-    from robin_nb.compact import packed_table, save_packed
+    from robin_nb.packed import packed_table, save_packed
     from robin_nb.models import load_model
     model,config = load_model(file)
     save_packed(model, out, config, statistics)
@@ -359,7 +359,7 @@ def robin_unpack(
     out:str,                   # A safetensors file with plain weights
 ):
     "Write the network in packed `file` as plain weights, most of them 0"
-    from robin_nb.compact import load_packed
+    from robin_nb.packed import load_packed
     from robin_nb.models import save_model
     model,config = load_packed(file)
     save_model(model, out, {**config, 'sparse': None})
@@ -374,7 +374,8 @@ def robin_export(
     root:str=None,             # Where downloaded sets are kept
 ):
     "Take dead channels out of the model in `file`, fold its norms, and write it for another runtime: images in [0,1], as many as you like, to logits"
-    from robin_nb.compact import drop_dead, size_table, to_onnx, to_program
+    from robin_nb.packed import to_onnx, to_program
+    from robin_nb.surgery import drop_dead, size_table
     from robin_nb.data import load_data
     from robin_nb.maps import bake
     if not out.endswith(('.onnx','.pt2')): raise ValueError(f"out must end with .onnx or .pt2; got {out!r}")

@@ -8,6 +8,7 @@ __all__ = ['DATA', 'FASHION', 'Indexed', 'Images', 'Batches', 'loader', 'split',
 
 # %% ../nbs/02_data.ipynb #e8669eaf
 import copy, sys, warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -57,14 +58,34 @@ class Images(Indexed):
 
 # %% ../nbs/02_data.ipynb #164e0dbb
 class Batches(Sampler):
-    "Index tensors of `bs` each out of `n`; shuffled as a function of `seed` and the epoch if a `seed` is given"
-    def __init__(self, n, bs, seed=None): self.n,self.bs,self.seed,self.epoch = n,bs,seed,0
-    def set_epoch(self, epoch): self.epoch = epoch
-    def __len__(self): return -(-self.n//self.bs)
+    "Index tensors of `bs` each out of `n`; shuffled by `seed` and the epoch if a `seed` is given"
+    def __init__(self, n, bs, seed=None):
+        self.n, self.bs, self.seed, self.epoch, self.part = n, bs, seed, 0, (0, 1)
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def __len__(self):
+        return -(-self.n//self.bs)
+
     def __iter__(self):
-        if self.seed is None: return iter(torch.arange(self.n).split(self.bs))
-        g = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
-        return iter(torch.randperm(self.n, generator=g).split(self.bs))
+        order = torch.arange(self.n)
+        if self.seed is not None:
+            g = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
+            order = torch.randperm(self.n, generator=g)
+        first,every = self.part
+        for batch in order.split(self.bs):
+            if every==1 or len(batch) >= 2*every:                     # each process has two or more
+                yield batch[first::every]
+
+    @contextmanager
+    def sharded(self, first:int, every:int):
+        "Inside, of each batch only every `every`-th index from `first` on, for one of several processes"
+        self.part, before = (first, every), self.part
+        try:
+            yield self
+        finally:
+            self.part = before
 
 # %% ../nbs/02_data.ipynb #f7265ae7
 def loader(ds, bs=128, seed=None, workers=0):
@@ -162,6 +183,14 @@ class _Triples:
         for part in getattr(self.dl, 'sampler', None),getattr(self.dl, 'batch_sampler', None):
             if hasattr(part, 'set_epoch'):
                 part.set_epoch(epoch)
+
+    @contextmanager
+    def sharded(self, first, every):
+        "Inside, the batches for one of one process; of several, none knows what the others see"
+        if every > 1:
+            raise ValueError("several processes need the order of the pictures, which a DataLoader "
+                             "keeps to itself; give its Dataset, or tensors (x, y)")
+        yield self
 
     def __len__(self):
         return len(self.dl)
@@ -452,6 +481,9 @@ def load_data(
     return dls if augment else replace(dls, pad=0, flip=False)
 
 # %% ../nbs/02_data.ipynb #1a53833f
+class _Noise(torch.Generator):
+    "Random numbers that know of which part of a batch they are asked"
+
 class Crop:
     "One random window, and mirroring if `flip`, for each of `n` images of `size` (h,w) inside a border of `pad`, as a function of `seed`"
     def __init__(self, n, size, pad=0, seed=0, flip=True):
@@ -459,6 +491,7 @@ class Crop:
         self.n,self.size,self.pad,self.seed = n,tuple(size),pad,seed
         self.top,self.left = torch.randint(0, 2*pad+1, (2,n), generator=g)
         self.flip = (torch.rand(n, generator=g) < .5) & flip
+        self.part = None
 
     def share(self, first, every):
         "The crop of every `every`-th image from `first` on, with the random numbers that they have in the whole batch"
@@ -466,6 +499,12 @@ class Crop:
         part.top,part.left,part.flip = [t[first::every] for t in (self.top, self.left, self.flip)]
         part.n,part.part = len(part.top),(first, every, self.n)
         return part
+
+    def noise(self):
+        "Random numbers for one batch, the same after an interruption. A `share` of the crop is told its part"
+        g = _Noise()
+        g.part = self.part
+        return g.manual_seed(derived_seed(self.seed, 1))
 
     def _window(self, t):
         (h,w),dev = self.size,t.device

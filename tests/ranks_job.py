@@ -5,7 +5,7 @@ import torch, torch.nn as nn
 import robin_nb.train
 from accelerate import PartialState
 from functools import partial
-from robin_nb.core import gather, ranks, set_seed
+from robin_nb.core import gather, gather_rows, ranks, set_seed
 from robin_nb.data import load_data
 from robin_nb.maps import masks, scores, sparsify
 from robin_nb.minimax import Linf
@@ -37,7 +37,7 @@ robin_nb.train._save = slowly
 
 def plain(): set_seed(0); return sparsify(nn.Sequential(nn.Conv2d(1,8,3,2), nn.ReLU(), nn.Flatten(), nn.Linear(8*169,10)), .2)
 dls,ball = load_data('fashion_mini', bs=101),Linf(.1)
-found = {}
+found = dict(rows=gather_rows(torch.arange(21.).view(7,3)[rank::world]))
 starts = []
 def spy(model, x, y, generator): d = ball.project(x, ball.sample(x, generator)); starts.append(d); return d
 for name,objective in dict(clean=clean, start=at(spy), pgd=at(partial(pgd, ball=ball, steps=2)), carry=fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad)).items():

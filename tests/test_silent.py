@@ -11,8 +11,10 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from robin_nb.additions import additions
+from robin_nb.budgets import power
 from robin_nb.cli import robin_prune
-from robin_nb.compact import load_packed, save_packed, size_table
+from robin_nb.packed import load_packed, save_packed
+from robin_nb.surgery import size_table
 from robin_nb.core import replacing
 from robin_nb.data import load_data
 from robin_nb.maps import bake, mask_table, prunable, scores, sparsify
@@ -31,7 +33,7 @@ def stripes(bs=100):
     return load_data('stripes', bs=bs)
 
 def small(**kw):
-    return sparsify(small_cnn(n_out=2, widths=(4, 8, 16), **kw), keep=.3, p=.5)
+    return sparsify(small_cnn(n_out=2, widths=(4, 8, 16), **kw), keep=.3, budget=power(.5))
 
 # ---- a network that is not the one saved ----
 

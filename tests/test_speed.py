@@ -3,6 +3,7 @@ import shutil, sys
 from functools import partial
 import pytest, torch
 from pages import ROOT
+from robin_nb.budgets import power
 from robin_nb.core import set_seed
 from robin_nb.data import load_data
 from robin_nb.evaluate import robust_accuracy
@@ -19,7 +20,7 @@ import bench
 def test_lean_step_equals_the_naive_twin():
     "Two steps: the same attacked pictures both times, so the same gradients, the same scores and the same running statistics between them"
     set_seed(0)
-    model = sparsify(resnet(18, width=8), .05, p=.1)
+    model = sparsify(resnet(18, width=8), .05)
     for s in scores(model): s.data = torch.linspace(-.01, .01, s.numel())[torch.randperm(s.numel())].view_as(s) + 1e-7          # no ties
     x,y = torch.rand(4,3,32,32),torch.randint(10, (4,))
     official = partial(pgd, ball=bench.BALL, steps=bench.STEPS, alpha=bench.BALL.eps/4, last=False, bn='official')
@@ -30,7 +31,7 @@ def test_bf16_trains_as_well():
     "A network that was searched in bfloat16 is as robust, judged in float32, as one that was searched in float32"
     dls,ball = load_data('fashion_mini', bs=64, augment=False),Linf(.1)
     def found(**kw):
-        set_seed(0); net = sparsify(small_cnn(widths=(8,16,32), normalize=(dls.mean, dls.std)), .2, p=.5)
+        set_seed(0); net = sparsify(small_cnn(widths=(8,16,32), normalize=(dls.mean, dls.std)), .2, power(.5))
         fit(net, dls, 3, fgsm_carry(ball, len(dls.train.dataset), dls.shape), opt=sgd(.5), sched=cosine(.1), every=3, progress=False, **kw)
         return robust_accuracy(net, dls.valid, ball, steps=10, n=500).accuracy
     plain,half = found(),found(amp=torch.bfloat16)
@@ -41,7 +42,7 @@ def test_compiled_is_the_same():
     if not shutil.which('g++'): pytest.skip('torch.compile needs a C++ compiler')
     dls = load_data('stripes', bs=500)
     def found(**kw):
-        set_seed(0); net = sparsify(small_cnn(n_out=2, widths=(4,8,8)), .3, p=.5)
+        set_seed(0); net = sparsify(small_cnn(n_out=2, widths=(4,8,8)), .3, power(.5))
         fit(net, dls, 1, clean, opt=sgd(.05), attack=partial(pgd, ball=Linf(.05), steps=2), progress=False, **kw)          # no attack in training: signs amplify the last bit
         return net
     plain,compiled = found(),found(compile='default')

@@ -5,10 +5,10 @@ import json, re
 from inspect import unwrap
 from pathlib import Path
 from robin_nb.cli import PRESETS, make_config, robin_evaluate, robin_prune
-from robin_nb.compact import save_packed
+from robin_nb.packed import save_packed
 from robin_nb.core import write_json
 from robin_nb.data import DATA, load_data
-from robin_nb.models import INITS
+from robin_nb.binary import INITS
 from robin_nb.recipes import RECIPES, passes
 from robin_nb.reproduce import SCALES, cells
 
