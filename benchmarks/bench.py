@@ -8,7 +8,6 @@ import argparse, copy, importlib.util, json, os, platform, tempfile, time, warni
 from pathlib import Path
 os.environ.setdefault('GOMP_SPINCOUNT', '5000')                        # numba's threads and PyTorch's share the cores: none should spin for long
 import torch, torch.nn as nn, torch.nn.functional as F
-from functools import partial
 from torch.nn.utils import parametrize
 from robin_nb.additions import additions
 from robin_nb.surgery import drop_dead, fold_norms
@@ -93,12 +92,12 @@ def plain_step(net, opt, attack, amp, layout, twin=None, inside=None):
 def variants(model, attack_name, bs):
     last = torch.channels_last
     if attack_name=='PGD-10':
-        official = partial(pgd, ball=BALL, steps=STEPS, alpha=BALL.eps/4, last=False, bn='official')       # the moves of the naive twin
-        ours = partial(pgd, ball=BALL, steps=STEPS, alpha=BALL.eps/4, last=False)                           # the same in eval mode
+        official = pgd(BALL, STEPS, BALL.eps/4, last=False, bn='official')       # the moves of the naive twin
+        ours = pgd(BALL, STEPS, BALL.eps/4, last=False)                           # the same in eval mode
         first = naive_pgd
     else:
         carry = fgsm_carry(BALL, bs, (3,32,32))
-        def one(net, x, y): return fgsm(net, x, y, BALL, BALL.eps/2, BALL.project(x, carry.canvas[:len(x)]))
+        def one(net, x, y): return fgsm(BALL, BALL.eps/2)(net, x, y, start=BALL.project(x, carry.canvas[:len(x)]))
         def one_naive(net, x, y):
             d = BALL.project(x, carry.canvas[:len(x)]).requires_grad_()
             g, = torch.autograd.grad(F.cross_entropy(net(x+d), y), d)

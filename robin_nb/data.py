@@ -150,6 +150,11 @@ class DataLoaders:
     def shape(self):
         return tuple(next(iter(self.valid))[0].shape[1:])
 
+    @property
+    def facts(self):
+        "What an objective by name may ask for"
+        return dict(n_images=len(self.train.dataset), size=self.shape, pad=self.pad)
+
 # %% ../nbs/02_data.ipynb #ba8a573e
 def _triple(batch):
     "A `batch` (x, y) or (x, y, i) as x float32, y and i int64 (n,); without i it is None"
