@@ -11,7 +11,7 @@ __all__ = ['COMMANDS', 'PRESETS', 'one_line_errors', 'command', 'parser', 'main'
 import inspect, json, os, platform, shutil, subprocess, sys
 from argparse import SUPPRESS, ArgumentParser
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -92,9 +92,8 @@ def fraction(text:str)->float:
     except (ValueError, ZeroDivisionError): raise ValueError(f"{text!r} is not a number such as 0.1 or 8/255") from None
 
 def _ball(norm, eps):
-    from robin_nb.core import nearest
     from robin_nb.minimax import BALLS
-    return nearest(norm, {name.lower(): ball for name,ball in BALLS.items()}, 'norm')(fraction(eps))
+    return BALLS[norm](fraction(eps))
 
 # %% ../nbs/90_cli.ipynb #e400b0d9
 def make_config(
@@ -137,7 +136,7 @@ def _figures(model, history, dls, ball, out):
     from robin_nb.viz import STYLE, show_attacks, show_history, show_masks
     x,y,_ = next(iter(dls.test)); x,y = x[:8].cpu(),y[:8].cpu()
     device = next(model.parameters()).device
-    d = pgd(model, x.to(device), y.to(device), ball, steps=20).cpu()
+    d = pgd(ball, 20)(model, x.to(device), y.to(device)).cpu()
     with torch.no_grad(): before,after = [model(t.to(device)).argmax(1).cpu() for t in (x, x+d)]
     with plt.rc_context(STYLE):
         figs = dict(history=show_history(history, chance=1/dls.n_classes).figure, attacks=show_attacks(x, d, dls.classes, before, after, y))
@@ -162,17 +161,32 @@ def _leave():
     "End one of several processes at once: while they took their threads down in order, one has aborted before, and torchrun then stops them all"
     sys.stdout.flush(); sys.stderr.flush(); os._exit(0)
 
-def _prune(out, restart, no_figures, quiet, **asked):
+def _callbacks(o, out, restart, quiet, judge):
+    "What a run with the options `o` hangs on its loop"
     import torch
     from robin_nb.additions import additions
+    from robin_nb.checkpoint import Checkpoint, TimeLimit
+    from robin_nb.faster import AttackInside, ChannelsLast, Compile, Precision
+    from robin_nb.loop import Schedule, cosine
+    from robin_nb.train import Progress, Validate
+    settings = {k: v for k,v in vars(o).items() if k != 'minutes'}
+    asked = [(o.minutes, lambda: TimeLimit(o.minutes)), (o.bf16, lambda: Precision(torch.bfloat16)),
+             (o.channels_last, ChannelsLast), (o.additions, lambda: AttackInside(additions)),
+             (o.compile, lambda: Compile(o.compile))]
+    always = [Schedule(cosine(o.warmup)), Validate(judge, o.every), Progress(not quiet),
+              Checkpoint(out, not restart, settings)]
+    return always + [make() for wanted,make in asked if wanted]
+
+def _prune(out, restart, no_figures, quiet, **asked):
+    import torch
     from robin_nb.core import ranks, set_seed, write_json
     from robin_nb.data import load_data
-    from robin_nb.evaluate import accuracy, robust_accuracy
+    from robin_nb.evaluate import judge
     from robin_nb.maps import mask_table
     from robin_nb.models import build_model, save_model
     from robin_nb.pgd import pgd
-    from robin_nb.recipes import make_objective
-    from robin_nb.train import TimeLimit, cosine, fit, sgd
+    from robin_nb.more_objectives import OBJECTIVES
+    from robin_nb.train import fit, sgd
     o,out = SimpleNamespace(**asked),Path(out)
     ball,device = _ball(o.norm, o.eps),_join()
     if o.minutes < 0: raise ValueError(f"minutes must be positive, or 0 for no limit; got {o.minutes}")
@@ -180,13 +194,12 @@ def _prune(out, restart, no_figures, quiet, **asked):
     dls = load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment).to(device)
     config = make_config(dls, o.model, o.widths, o.keep, o.p, o.seed, o.init, o.a, not o.no_lbn, o.dense, o.train_norm) | dict(eps=ball.eps, norm=o.norm, source=str(o.data))
     net = build_model(config).to(device)
-    judge = None if o.objective=='clean' else partial(pgd, ball=ball, steps=o.steps)
-    history = fit(net, dls, o.epochs, make_objective(o.objective, ball, dls, o.steps, seed=o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
-                  [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, judge, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet,
-                  amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None, compile=o.compile)
+    attack = None if o.objective=='clean' else pgd(ball, o.steps)
+    objective = OBJECTIVES.make(o.objective, ball=ball, steps=o.steps, seed=o.seed, **dls.facts)
+    history = fit(net, dls, o.epochs, objective, opt=sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), seed=o.seed, callbacks=[*_callbacks(o, out, restart, quiet, attack)])
     if ranks()[0]: _leave()                                            # one of several processes writes
     save_model(net, out/'model.safetensors', config)
-    results = [accuracy(net, dls.test), robust_accuracy(net, dls.test, ball)]
+    results = [judge(net, dls.test), judge(net, dls.test, pgd(ball, 20))]
     spent = sum(r['seconds'] for r in history)
     report = dict(settings=asked, finished=len(history)==o.epochs, best_epoch=history.best and history.best['epoch'], config=config, versions=dict(robin_nb=robin_nb.__version__, torch=torch.__version__, python=platform.python_version()), bytes=bytes_of(net),
                   layers=[] if o.dense else list(mask_table(net)), test=dict(zip(('clean','robust'), [r.as_dict() for r in results])), seconds=round(spent, 1), history=list(history))
@@ -269,9 +282,10 @@ def open_model(file)->tuple:
 def _attacked(attack, model, dl, ball, n, steps, restarts, seed, resume):
     "What `attack` finds on the first `n` images of `dl`"
     from robin_nb.core import Table
-    from robin_nb.evaluate import autoattack, check_attack, eps_curve, robust_accuracy
+    from robin_nb.pgd import pgd
+    from robin_nb.evaluate import autoattack, check_attack, eps_curve, judge
     from robin_nb.minimax import Linf
-    if attack=='pgd': return robust_accuracy(model, dl, ball, steps, restarts, seed=seed, n=n)
+    if attack=='pgd': return judge(model, dl, pgd(ball, steps, restarts=restarts, seed=seed), n)
     if attack=='check': return check_attack(model, dl, ball, n or 200, steps)
     if attack=='curve':
         sizes = [ball.eps*f for f in (0,.25,.5,1,1.5,2,3,5)]
@@ -300,7 +314,7 @@ def robin_evaluate(
     "Judge the model in `file` on test images, clean and under attack, and write a report with every verdict; or, with --verify, look whether such a report holds"
     from robin_nb.core import default_device, write_json
     from robin_nb.data import load_data
-    from robin_nb.evaluate import accuracy, evaluation, verify as holds
+    from robin_nb.evaluate import evaluation, judge, verify as holds
     if n < 0: raise ValueError(f"n must be positive, or 0 for all; got {n}")
     if attack not in ('pgd','autoattack','curve','check'):
         raise ValueError(f"attack must be pgd, autoattack, curve or check; got {attack!r}")
@@ -313,7 +327,7 @@ def robin_evaluate(
         if any(r['verdict'] != 'good' for r in held): raise ValueError(f"{verify} does not hold")
         return
     ball,n = _ball(config.get('norm', 'linf'), config.get('eps', .1) if eps is None else eps),n or None
-    first = accuracy(model, dl, n)
+    first = judge(model, dl, n=n)
     print(first)
     result = _attacked(attack, model, dl, ball, n, steps, restarts, seed, resume)
     print(result)

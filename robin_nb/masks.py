@@ -52,9 +52,9 @@ class _StraightThrough(torch.autograd.Function):
     @staticmethod
     def backward(ctx, g): return g*ctx.saved_tensors[0].sign(), None
 
-def ste_mask(s:Tensor, k:int, m:Tensor=None)->Tensor:
-    "`topk_mask(s, k)` (or `m`, if it is already known) forwards; backwards as if the mask were |s|"
-    return _StraightThrough.apply(s, topk_mask(s, k) if m is None else m)
+def ste_mask(s:Tensor, k:int)->Tensor:
+    "`topk_mask(s, k)` forwards; backwards as if the mask were |s|"
+    return _StraightThrough.apply(s, topk_mask(s, k))
 
 # %% ../nbs/16_masks.ipynb #94eca92f
 @torch.no_grad()

@@ -9,9 +9,9 @@ __all__ = ['clean', 'at', 'fgsm_rs', 'fgsm_carry', 'trades', 'mart', 'free', 'pl
 from contextlib import nullcontext
 import torch, torch.nn.functional as F
 from .core import derived_seed, gather
-from .minimax import _random
+from .minimax import random_like
 from .maps import prunable
-from .pgd import _pixels, _unseen, fgsm, frozen, pgd
+from .pgd import check_alpha, fgsm, frozen, pgd, unseen as without_trace
 
 # %% ../nbs/28_objectives.ipynb #fba5f313
 def _cut(crop, x): return x if crop is None else crop(x)
@@ -44,10 +44,10 @@ def fgsm_rs(
     bn:str='eval',      # What batch norms do meanwhile, see `frozen`
 ):
     "Adversarial training with one step from a uniform start in `ball`; ValueError for a step longer than the ball is wide"
-    alpha = _pixels(alpha, 1.25*ball.eps, 2*ball.eps)
+    alpha = check_alpha(alpha, 1.25*ball.eps, 2*ball.eps)
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x)
-        d = fgsm(model, x, y, ball, alpha, ball.project(x, ball.sample(x, _noise(crop))), bn)
+        d = fgsm(ball, alpha, bn)(model, x, y, start=ball.project(x, ball.sample(x, _noise(crop))))
         return F.cross_entropy(model(x+d), y)
     return objective
 
@@ -56,7 +56,7 @@ class fgsm_carry:
     "Adversarial training with one step of `alpha` (pixels of [0,1]; default .5 eps) from the perturbation of each image's last visit, for `n_images` images of `size` (c,h,w) that crops move by up to `pad`; ValueError for a step longer than the ball is wide"
     def __init__(self, ball, n_images:int, size, pad:int=0, alpha:float=None, bn:str='eval', seed:int=0):
         "For `n_images` images of `size` (c,h,w) that crops move by up to `pad`"
-        self.ball,self.alpha,self.bn = ball,_pixels(alpha, .5*ball.eps, 2*ball.eps),bn
+        self.ball,self.alpha,self.bn = ball,check_alpha(alpha, .5*ball.eps, 2*ball.eps),bn
         c,h,w = size
         self.canvas = ball.sample(torch.empty(n_images, c, h+2*pad, w+2*pad), torch.Generator().manual_seed(seed))
 
@@ -65,7 +65,7 @@ class fgsm_carry:
         canvas = self.canvas[i]
         x = _cut(crop, x)
         start = self.ball.project(x, _cut(crop, canvas))
-        d = fgsm(model, x, y, self.ball, self.alpha, start, self.bn)
+        d = fgsm(self.ball, self.alpha, self.bn)(model, x, y, start=start)
         for j,moved in gather((i, d if crop is None else crop.put(canvas, d))): self.canvas[j.to(x.device)] = moved.to(x.device)     # also what other processes have moved
         return F.cross_entropy(model(x+d), y)
 
@@ -82,7 +82,7 @@ class _Near:
     "`ball`, with starts that hardly leave its centre: normal noise of spread .001"
     def __init__(self, ball): self.ball = ball
     def __getattr__(self, name): return getattr(self.ball, name)
-    def sample(self, x, generator=None): return .001*_random(torch.randn, x.shape, generator, x)
+    def sample(self, x, generator=None): return .001*random_like(torch.randn, x.shape, generator, x)
 
 # %% ../nbs/28_objectives.ipynb #7ce3844b
 def trades(ball, beta:float=6., steps:int=10, alpha:float=None, bn:str='eval', unseen:bool=False):
@@ -90,9 +90,9 @@ def trades(ball, beta:float=6., steps:int=10, alpha:float=None, bn:str='eval', u
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x)
         with frozen(model, bn): target = model(x)
-        d = pgd(model, x, target, _Near(ball), steps, alpha, bn=bn, generator=_noise(crop), loss=_kl)
+        d = pgd(_Near(ball), steps, alpha, bn=bn, loss=_kl)(model, x, target, _noise(crop))
         z = model(x)
-        with _unseen(model) if unseen else nullcontext(): return F.cross_entropy(z, y) + beta*_kl(model(x+d), z).mean()
+        with without_trace(model) if unseen else nullcontext(): return F.cross_entropy(z, y) + beta*_kl(model(x+d), z).mean()
     return objective
 
 # %% ../nbs/28_objectives.ipynb #0c7b2059
@@ -106,9 +106,9 @@ def mart(ball, beta:float=6., steps:int=10, alpha:float=None, bn:str='eval', uns
     "MART: after PGD in `ball`, the label likely and its rival unlikely, plus `beta` times KL weighed by the doubt 1-p_y of the image as it is; `steps`, `alpha`, `bn` and `unseen` as for `trades`"
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x)
-        d = pgd(model, x, y, _Near(ball), steps, alpha, bn=bn, generator=_noise(crop))
+        d = pgd(_Near(ball), steps, alpha, bn=bn)(model, x, y, _noise(crop))
         z = model(x)
-        with _unseen(model) if unseen else nullcontext(): attacked = model(x+d)
+        with without_trace(model) if unseen else nullcontext(): attacked = model(x+d)
         doubt = 1-z.softmax(1).gather(1, y[:,None])[:,0]
         return (_rival(attacked, y) + beta*doubt*_kl(attacked, z)).mean()
     return objective
@@ -120,7 +120,7 @@ class free:
         "One perturbation for each place in a batch, 0 at first"
         if replays < 1: raise ValueError(f"a batch is used at least once; got replays={replays}")
         self.ball,self.replays,self.d = ball,replays,None
-        self.alpha = _pixels(alpha, ball.eps, 2*ball.eps)
+        self.alpha = check_alpha(alpha, ball.eps, 2*ball.eps)
 
     def __call__(self, model, x, y, i=None, crop=None):
         x = _cut(crop, x)
@@ -159,6 +159,6 @@ def gradient_penalty(strength:float):
     "A term: `strength` times the mean over images of the squared length of the gradient of each one's cross-entropy by its pixels; it does not move running statistics"
     def objective(model, x, y, i=None, crop=None):
         x = _cut(crop, x).detach().requires_grad_()
-        with _unseen(model): g, = torch.autograd.grad(F.cross_entropy(model(x), y, reduction='sum'), x, create_graph=True)
+        with without_trace(model): g, = torch.autograd.grad(F.cross_entropy(model(x), y, reduction='sum'), x, create_graph=True)
         return strength*g.flatten(1).square().sum(1).mean()
     return objective

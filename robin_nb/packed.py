@@ -15,7 +15,7 @@ from .core import Table, fork_rng, replacing
 from .binary import binary_
 from .budgets import mask_bytes
 from .maps import bake, prunable
-from .models import ARCHS, _check_same, _fits, build_model
+from .models import ARCHS, check_same, load_strictly, build_model
 from .surgery import fold_norms
 from .codec import decode, encode, read_flags, read_numbers, squeeze, unsqueeze, write_flags, write_numbers
 
@@ -122,7 +122,7 @@ def save_packed(
     net = bake(model).cpu().eval()
     given = {k: t.clone() for k,t in plain.state_dict().items() if k.startswith('normalize.')}
     state = net.state_dict()
-    _check_same(net, _fits(plain, state, 'the config does not describe this model'))
+    check_same(net, load_strictly(plain, state, 'the config does not describe this model'))
     for name,t in given.items():                                      # the file has these from its config
         if not torch.equal(t, state[name]):
             raise ValueError(f"the config does not describe this model: {name} is "

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 import torch.nn as nn
 from .core import Table, derived_seed, fork_rng, nearest, replacing, set_seed
-from .binary import binary_
+from .binary import INITS, binary_
 from .masks import n_kept, topk_mask
-from .budgets import erk, global_counts, igq, keep_counts
+from .budgets import BUDGETS, global_counts, power
 from .maps import ScoreMask, bake, mask_table, prunable, scores, sparsify
-from .models import INITS, SMALL, build_model
-from .pgd import _pixels, pgd
+from .models import SMALL, build_model
+from .pgd import check_alpha, pgd
 from .objectives import at, clean, fgsm_carry, fgsm_rs, free, mart, plus, trades
 from .train import Callback, StopFit, cosine, fit, sgd
 from .more_maps import Clip, FixedMask, FixedSigns, GainSign, LowRankSparse, Sign, Ternary, _layers, add_map
@@ -86,8 +86,8 @@ def make_objective(
     bn:str='eval',      # What batch norms do during the attack, see `frozen`
     seed:int=0):        # Of the perturbations that carry starts with
     "An objective by its name; ValueError with all names for another"
-    alpha = _pixels(alpha, None, 2*ball.eps)
-    hard = at(partial(pgd, ball=ball, steps=steps, alpha=alpha, bn=bn))
+    alpha = check_alpha(alpha, None, 2*ball.eps)
+    hard = at(pgd(ball, steps, alpha, bn=bn))
     def mix(*batch): return .5*clean(*batch)+.5*hard(*batch)
     made = dict(clean=lambda: clean, pgd=lambda: hard, mix=lambda: mix, fgsm_rs=lambda: fgsm_rs(ball, alpha, bn), free=lambda: free(ball, alpha=alpha),
                 carry=lambda: fgsm_carry(ball, len(dls.train.dataset), dls.shape, dls.pad, alpha, bn, seed),
@@ -118,7 +118,7 @@ class _Run:
         "How many weights each layer of `model` keeps"
         r,shapes = self.recipe,[m.weight.shape for m in prunable(model).values()]
         if r.budget=='global': return global_counts([stored[0] for _,stored,_ in _layers(model)], r.keep)
-        return dict(power=lambda: keep_counts([s.numel() for s in shapes], r.keep, r.p), igq=lambda: igq(shapes, r.keep), erk=lambda: erk(shapes, r.keep))[r.budget]()
+        return BUDGETS.make(r.budget, p=r.p)(shapes, r.keep)
 
 # %% ../nbs/64_recipes.ipynb #ad42b3b8
 def _kaiming_(w, seed, layer): return nn.init.kaiming_normal_(w, generator=torch.Generator().manual_seed(derived_seed(seed, layer)))
@@ -140,7 +140,7 @@ def _scores(run, model):
     "top-k of scores"
     r,model = run.recipe,build_model(run.config)
     init = _kaiming_ if r.init=='kaiming' else INITS[r.init](r.keep)
-    sparsify(model, r.keep, seed=run.seed, init=init, a=r.a or 1., budget=run.counts(model))
+    sparsify(model, r.keep, run.counts(model), seed=run.seed, init=init, a=r.a or 1.)
     with torch.no_grad():
         if r.a is None: [s.mul_(s[0].numel()**-.5) for s in scores(model)]
     return model
@@ -260,7 +260,7 @@ _EVERY = 900/(200*352)                                                # 352 step
 def _adaptive(run):
     "Looks back over 4 of 200 epochs, or in a short run over a fifth of it"
     run.dls.train.sampler.set_epoch(0); some = [batch for batch,_ in zip(run.dls.train, range(4))]
-    return AdaptiveDropGrow(_EVERY, robust_gap(some, run.dls.valid, partial(pgd, ball=run.ball, steps=run.steps or 10)), look=max(1, min(4, run.epochs//5)), seed=run.seed)
+    return AdaptiveDropGrow(_EVERY, robust_gap(some, run.dls.valid, pgd(run.ball, run.steps or 10)), look=max(1, min(4, run.epochs//5)), seed=run.seed)
 
 RULES = dict(clip=lambda run: Clip(), drop_grow=lambda run: DropGrow(_EVERY, seed=run.seed), adaptive=_adaptive, rewire=lambda run: Rewire(run.k, seed=run.seed),
              threshold=lambda run: HardThreshold(run.k), threshold_each=lambda run: HardThreshold(run.counts(build_model(run.config))), admm=lambda run: ADMM(8), early_bird=lambda run: EarlyBird(run.k))
@@ -299,7 +299,7 @@ def _phase(run, q, model, out, **options):
     objective = make_objective(q.objective, run.ball, run.dls, run.steps or q.steps, alpha, q.bn, run.seed)
     if springs: objective = plus(objective, *[lambda *batch, r=r: r.penalty() for r in springs])
     sched = cosine() if q.sched=='cosine' else lambda t: .1**sum(t >= d for d in q.drops)
-    judge = None if q.objective=='clean' else partial(pgd, ball=run.ball, steps=run.valid_steps)                       # clean training is judged by clean accuracy
+    judge = None if q.objective=='clean' else pgd(run.ball, run.valid_steps)                       # clean training is judged by clean accuracy
     history = fit(model, run.dls, run.epochs, objective, _optimizer(q, run.lr_factors), sched, rules, out, attack=judge, seed=run.seed, **options)
     for r in springs: r.finish()
     best = history.best or dict(epoch=None, clean=None, robust=None)      # a rule may end a phase before any epoch was validated

@@ -14,7 +14,8 @@ from .data import Images, load_data, loader
 from .minimax import Linf
 from .maps import prunable
 from .models import save_model
-from .evaluate import accuracy, autoattack, robust_accuracy
+from .pgd import pgd
+from .evaluate import autoattack, judge
 from .recipes import RECIPES, passes, recipe, train_recipe
 
 # %% ../nbs/82_reproduce.ipynb #19661b65
@@ -83,8 +84,8 @@ def run_cell(cell:dict, scale:dict, dls, out)->dict:
     if file.exists(): return json.loads(file.read_text())
     r,ball = recipe(cell['recipe'], **cell['options']),Linf(scale['eps'])
     net,config,phases = train_recipe(r, _config(scale, dls), dls, ball, scale['epochs'], folder, cell['seed'], scale['steps'], scale['valid_steps'], scale['lr_factors'], default_device(), channels_last=True, every=scale['every'])
-    clean = accuracy(net, dls.test, scale['n'])
-    robust = autoattack(net, dls.test, ball, scale['n'], resume=folder/'phase-autoattack.pt') if scale['attack']=='AutoAttack' else robust_accuracy(net, dls.test, ball, int(scale['attack'][4:]), n=scale['n'])
+    clean = judge(net, dls.test, n=scale['n'])
+    robust = autoattack(net, dls.test, ball, scale['n'], resume=folder/'phase-autoattack.pt') if scale['attack']=='AutoAttack' else judge(net, dls.test, pgd(ball, int(scale['attack'][4:])), scale['n'])
     save_model(net, folder/'model.safetensors', config)
     weights = [m.weight for m in prunable(net).values()]
     cost = [[v*e['epochs'] for v in passes(q.objective, scale['steps'] or q.steps)] for q,e in zip(r.phases, phases)]; epochs = sum(e['epochs'] for e in phases)

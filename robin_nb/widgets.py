@@ -16,12 +16,12 @@ from .core import derived_seed, set_seed
 from .data import DataLoaders, Images, loader
 from .minimax import Linf
 from .masks import n_kept, topk_mask
-from .budgets import keep_counts
+from .budgets import power
 from .lbn import LastBatchNorm
 from .maps import prunable, scores, sparsify
-from .pgd import pgd, pgd_trace
+from .pgd import pgd, trace
 from .objectives import at, clean
-from .train import fit, sgd
+from .train import Progress, Validate, fit, sgd
 from .viz import ATTACKED, CLEAN, GREY, line, show_images, show_mask
 
 # %% ../nbs/80_widgets.ipynb #55df6514
@@ -86,7 +86,7 @@ def mask_explorer(model, layer:str=None, keeps=(.01,.02,.05,.1,.3,1.)):
 #| code-summary: "The code: draw_budget and budget_explorer"
 def draw_budget(sizes, keep:float, p:float, paper=(.01,.1)):
     "Kept weights of each layer of `sizes` at `keep` and `p`, over the weights it has; small rings mark `paper` = (keep, p)"
-    counts,theirs = keep_counts(sizes, keep, p),keep_counts(sizes, *paper)
+    counts,theirs = power(p)(sizes, keep),power(paper[1])(sizes, paper[0])
     fig,ax = plt.subplots(figsize=(5,3.2))
     ax.plot(sizes, sizes, '.', ms=2, color=GREY); line(ax, [min(sizes),max(sizes)], [min(sizes),max(sizes)], 'all', GREY, lw=.6, ls=':')
     ax.plot(sizes, theirs, 'o', mfc='none', mec=GREY, ms=9, label=f'the paper: keep {paper[0]}, p {paper[1]}')
@@ -114,7 +114,7 @@ def _plane(model, x, y, path, eps):
 def _attack_row(axes, model, x, y, names, eps, steps, alpha):
     "Four views of one attack on `axes`; what `model` says before and after, and whether it holds"
     model.eval()
-    points,losses = pgd_trace(model, x, y, Linf(eps), steps=steps, alpha=alpha)
+    points,losses = trace(pgd(Linf(eps), steps, alpha), model, x, y)
     d = points[losses[:,0].argmax()]
     with torch.no_grad(): before,after = (model(t).softmax(1)[0] for t in (x, x+d))
     a,b,c,e = axes
@@ -166,10 +166,10 @@ def toy_net(
     "A ±1 network of two hidden layers of `width`, its mask (and norms) found on points `x` (n,2), `y` (n,) against an adversary of Linf `eps`"
     set_seed(seed)                                                   # of the first scores
     body = [nn.Linear(2, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 2), LastBatchNorm(2)]
-    model = sparsify(nn.Sequential(*body), keep, p=.5, seed=seed, train_norm=True)
+    model = sparsify(nn.Sequential(*body), keep, power(.5), seed=seed, train_norm=True)
     dl = loader(Images(x, y), bs=len(x))
     dls = DataLoaders(loader(Images(x, y), bs=len(x), seed=derived_seed(seed, 1)), dl, dl, 'moons', ('one','two'))
-    fit(model, dls, 250, at(partial(pgd, ball=Linf(eps), steps=5)) if eps else clean, opt=sgd(.1, norm_lr=.1), every=250, seed=seed, progress=False)
+    fit(model, dls, 250, at(pgd(Linf(eps), 5)) if eps else clean, opt=sgd(0.1, norm_lr=0.1), seed=seed, callbacks=[Validate(every=250), Progress(False)])
     return model
 
 # %% ../nbs/80_widgets.ipynb #26fa4dd2
@@ -184,7 +184,7 @@ def draw_toy(
     "The decisions of `model` over the unit square, the points `x` (n,2) of classes `y` (n,), and the squares of Linf `eps` around them, orange where the adversary wins"
     grid = torch.linspace(0, 1, 81); X,Y = torch.meshgrid(grid, grid, indexing='xy')
     with torch.no_grad(): z = model.eval()(torch.stack([X,Y], -1).view(-1,2)); z = (z[:,1]-z[:,0]).view(81,81)
-    d = pgd(model, x, y, Linf(eps), steps=20, restarts=2)
+    d = pgd(Linf(eps), 20, restarts=2)(model, x, y)
     with torch.no_grad(): clean_,held = ((model(t).argmax(1)==y) for t in (x, x+d))
     fig,ax = plt.subplots(figsize=(4,4))
     ax.contourf(X, Y, z, [-1e9,0,1e9], colors=['#e9e9e9','#fafafa']); ax.contour(X, Y, z, [0], colors='black', linewidths=1.2)

@@ -26,6 +26,10 @@ def test_masks_are_the_same_on_all_processes(runs):
 
 def test_start_noise_does_not_depend_on_the_number_of_processes(runs): assert torch.equal(runs[0]['noise'], runs[1]['noise'])
 
+def test_rows_of_unequal_parts(runs):
+    one,two = runs[0]['rows'],runs[1]['rows']
+    assert torch.equal(one[[0,2,4,6,1,3,5]], two) and torch.equal(one, torch.arange(21.).view(7,3))
+
 def test_what_is_carried_is_known_to_all(runs):
     "Every image's perturbation has been moved, whichever process saw it"
     one,two = runs[0]['canvas'],runs[1]['canvas']
