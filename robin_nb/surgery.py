@@ -15,7 +15,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .core import Table
 from .maps import bake, prunable
 from .models import Normalize
-from .additions import _affine as norm_affine, _Tracer as Tracer
+from .additions import norm_affine
+from .engine import Tracer
 
 # %% ../nbs/46_surgery.ipynb #41851b2e
 class ConvWithConstant(nn.Conv2d):
