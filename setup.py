@@ -31,7 +31,7 @@ setup(
     long_description=readme, long_description_content_type='text/markdown',
     classifiers=['Development Status :: 3 - Alpha', 'Intended Audience :: Education', 'Intended Audience :: Science/Research',
                  'Programming Language :: Python :: 3', 'Topic :: Scientific/Engineering :: Artificial Intelligence'],
-    packages=find_packages(include=['robin_nb', 'robin_nb.*']), package_data={'robin_nb': ['assets/*', 'zoo/*']},
+    packages=find_packages(include=['robin_nb', 'robin_nb.*']), package_data={'robin_nb': ['assets/*', 'zoo/*', 'py.typed']},
     python_requires=f">={cfg['min_python']}", install_requires=cfg['requirements'].split(), extras_require=extras,
     entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
     cmdclass={'build_py': with_pages}, zip_safe=False,

@@ -9,9 +9,10 @@ from pathlib import Path
 os.environ.setdefault('GOMP_SPINCOUNT', '5000')                        # numba's threads and PyTorch's share the cores: none should spin for long
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.utils import parametrize
-from robin_nb.additions import Engine, additions
-from robin_nb.compact import drop_dead, fold_norms
+from robin_nb.additions import additions
+from robin_nb.surgery import drop_dead, fold_norms
 from robin_nb.core import set_seed
+from robin_nb.engine import Engine
 from robin_nb.maps import Twin, bake, prunable, scores, sparsify
 from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
@@ -118,7 +119,7 @@ def spread(ts): ts = sorted(ts); return {k: float(f'{t:.4g}') for k,t in dict(me
 
 def case(depth, bs, attack, rounds):
     set_seed(0)
-    model = sparsify(resnet(depth), .01, p=.1)
+    model = sparsify(resnet(depth), .01)
     x,y = torch.rand(bs,3,32,32),torch.randint(10, (bs,))
     steps = variants(model, attack, bs)
     times,made = {name: [] for name in steps},{}
@@ -133,7 +134,7 @@ def case(depth, bs, attack, rounds):
 
 def share_of_sort(depth, bs):
     "Which share of the naive twin's step its sorting takes"
-    set_seed(0); model = sparsify(resnet(depth), .01, p=.1); step = naive_step(model, naive_pgd)
+    set_seed(0); model = sparsify(resnet(depth), .01); step = naive_step(model, naive_pgd)
     x,y = torch.rand(bs,3,32,32),torch.randint(10, (bs,)); step(x, y)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as prof: step(x, y)
     rows = {r.key: r.self_cpu_time_total for r in prof.key_averages()}
@@ -147,7 +148,7 @@ def masks(rounds):
         s,k = torch.empty(n).uniform_(-.01, .01),n//100
         ts = [[time_of(f, s, k)[0] for f in (old, cut)] for _ in range(rounds+1)][1:]
         a,b = spread([t[0] for t in ts]),spread([t[1] for t in ts]); rows.append(dict(n=n, sort=a, partition=b, ratio=round(a['median']/b['median'], 1)))
-    model = sparsify(resnet(34), .01, p=.1); pairs = [(m.parametrizations.weight[0].scores.detach(), int(m.parametrizations.weight[0].k)) for m in prunable(model).values()]
+    model = sparsify(resnet(34), .01); pairs = [(m.parametrizations.weight[0].scores.detach(), int(m.parametrizations.weight[0].k)) for m in prunable(model).values()]
     ts = [[time_of(lambda: [f(s, k) for s,k in pairs])[0] for f in (old, cut)] for _ in range(rounds+1)][1:]
     a,b = spread([t[0] for t in ts]),spread([t[1] for t in ts]); rows.append(dict(n='all of ResNet-34', sort=a, partition=b, ratio=round(a['median']/b['median'], 1)))
     return rows
@@ -196,7 +197,7 @@ def inference(rounds=9, depth=34):
     "Milliseconds per picture of a pruned ResNet in eval mode, by way, and how far its logits are from the dense network's"
     rows = []
     for masks in 'p=.1','structured':
-        set_seed(0); net = bake(sparsify(resnet(depth), .01, p=.1))
+        set_seed(0); net = bake(sparsify(resnet(depth), .01))
         net = as_trained(structured(net) if masks=='structured' else net)
         kept = sum(int((m.weight!=0).sum()) for m in prunable(net).values())
         built,engine = time_of(lambda: Engine(net, (3,32,32)))

@@ -161,17 +161,32 @@ def _leave():
     "End one of several processes at once: while they took their threads down in order, one has aborted before, and torchrun then stops them all"
     sys.stdout.flush(); sys.stderr.flush(); os._exit(0)
 
-def _prune(out, restart, no_figures, quiet, **asked):
+def _callbacks(o, out, restart, quiet, judge):
+    "What a run with the options `o` hangs on its loop"
     import torch
     from robin_nb.additions import additions
+    from robin_nb.checkpoint import Checkpoint, TimeLimit
+    from robin_nb.faster import AttackInside, ChannelsLast, Compile, Precision
+    from robin_nb.loop import Schedule, cosine
+    from robin_nb.train import Progress, Validate
+    settings = {k: v for k,v in vars(o).items() if k != 'minutes'}
+    asked = [(o.minutes, lambda: TimeLimit(o.minutes)), (o.bf16, lambda: Precision(torch.bfloat16)),
+             (o.channels_last, ChannelsLast), (o.additions, lambda: AttackInside(additions)),
+             (o.compile, lambda: Compile(o.compile))]
+    always = [Schedule(cosine(o.warmup)), Validate(judge, o.every), Progress(not quiet),
+              Checkpoint(out, not restart, settings)]
+    return always + [make() for wanted,make in asked if wanted]
+
+def _prune(out, restart, no_figures, quiet, **asked):
+    import torch
     from robin_nb.core import ranks, set_seed, write_json
     from robin_nb.data import load_data
     from robin_nb.evaluate import judge
     from robin_nb.maps import mask_table
     from robin_nb.models import build_model, save_model
     from robin_nb.pgd import pgd
-    from robin_nb.recipes import make_objective
-    from robin_nb.train import TimeLimit, cosine, fit, sgd
+    from robin_nb.more_objectives import OBJECTIVES
+    from robin_nb.train import fit, sgd
     o,out = SimpleNamespace(**asked),Path(out)
     ball,device = _ball(o.norm, o.eps),_join()
     if o.minutes < 0: raise ValueError(f"minutes must be positive, or 0 for no limit; got {o.minutes}")
@@ -180,9 +195,8 @@ def _prune(out, restart, no_figures, quiet, **asked):
     config = make_config(dls, o.model, o.widths, o.keep, o.p, o.seed, o.init, o.a, not o.no_lbn, o.dense, o.train_norm) | dict(eps=ball.eps, norm=o.norm, source=str(o.data))
     net = build_model(config).to(device)
     attack = None if o.objective=='clean' else pgd(ball, o.steps)
-    history = fit(net, dls, o.epochs, make_objective(o.objective, ball, dls, o.steps, seed=o.seed), sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), cosine(o.warmup),
-                  [TimeLimit(o.minutes)]*bool(o.minutes), out, not restart, attack, o.every, o.seed, {k: v for k,v in asked.items() if k!='minutes'}, not quiet,
-                  amp=torch.bfloat16 if o.bf16 else None, channels_last=o.channels_last, inside=additions if o.additions else None, compile=o.compile)
+    objective = OBJECTIVES.make(o.objective, ball=ball, steps=o.steps, seed=o.seed, **dls.facts)
+    history = fit(net, dls, o.epochs, objective, opt=sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr), seed=o.seed, callbacks=[*_callbacks(o, out, restart, quiet, attack)])
     if ranks()[0]: _leave()                                            # one of several processes writes
     save_model(net, out/'model.safetensors', config)
     results = [judge(net, dls.test), judge(net, dls.test, pgd(ball, 20))]
@@ -261,7 +275,7 @@ def _report(file):
 
 def open_model(file)->tuple:
     "The model in `file`, a packed one if its name ends with .robin, and its config"
-    from robin_nb.compact import load_packed
+    from robin_nb.packed import load_packed
     from robin_nb.models import load_model
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
 
@@ -329,7 +343,7 @@ def robin_info(
     file:str,                  # A model file written by robin_prune or robin_pack
 ):
     "Say what the model in `file` is, layer by layer, and what it weighs"
-    from robin_nb.compact import packed_table
+    from robin_nb.packed import packed_table
     from robin_nb.core import Table
     from robin_nb.maps import mask_table
     model,config = open_model(file)
@@ -347,7 +361,7 @@ def robin_pack(
     statistics:str='fp16',     # How norms are kept
 ):
     "Pack the sparse model in `file` near the entropy of its mask, and say what each part weighs"
-    from robin_nb.compact import packed_table, save_packed
+    from robin_nb.packed import packed_table, save_packed
     from robin_nb.models import load_model
     model,config = load_model(file)
     save_packed(model, out, config, statistics)
@@ -359,7 +373,7 @@ def robin_unpack(
     out:str,                   # A safetensors file with plain weights
 ):
     "Write the network in packed `file` as plain weights, most of them 0"
-    from robin_nb.compact import load_packed
+    from robin_nb.packed import load_packed
     from robin_nb.models import save_model
     model,config = load_packed(file)
     save_model(model, out, {**config, 'sparse': None})
@@ -374,7 +388,8 @@ def robin_export(
     root:str=None,             # Where downloaded sets are kept
 ):
     "Take dead channels out of the model in `file`, fold its norms, and write it for another runtime: images in [0,1], as many as you like, to logits"
-    from robin_nb.compact import drop_dead, size_table, to_onnx, to_program
+    from robin_nb.packed import to_onnx, to_program
+    from robin_nb.surgery import drop_dead, size_table
     from robin_nb.data import load_data
     from robin_nb.maps import bake
     if not out.endswith(('.onnx','.pt2')): raise ValueError(f"out must end with .onnx or .pt2; got {out!r}")

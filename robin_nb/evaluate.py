@@ -17,7 +17,8 @@ from .data import Files, Images, Subset, check_batch, loader
 from .minimax import BALLS, L1, Linf
 from .maps import bake
 from .pgd import ATTACKS, fgsm, frozen, pgd, verdicts
-from .train import progress_bar, told
+from .checkpoint import describe
+from .train import progress_bar
 
 # %% ../nbs/34_evaluate.ipynb #08ceecc9
 def interval(right:int, n:int)->tuple[float,float]:
@@ -111,7 +112,7 @@ def _name(thing, known):
 
 def _as_data(attack):
     "The fields of `attack` for a report, from which `_from_data` makes it again"
-    data = dict(attack=_name(attack, ATTACKS) or told(attack))
+    data = dict(attack=_name(attack, ATTACKS) or describe(attack))
     for f in fields(attack) if is_dataclass(attack) else ():
         v = getattr(attack, f.name)
         if f.name=='ball':
@@ -119,7 +120,7 @@ def _as_data(attack):
         elif not callable(v):
             data[f.name] = v
         elif v is not f.default:
-            data[f.name] = told(v)
+            data[f.name] = describe(v)
     return data
 
 def _from_data(data):
@@ -140,7 +141,7 @@ def judge(
     if hasattr(attack, 'restarts'):
         starts = [replace(attack, restarts=1, seed=derived_seed(attack.seed, r)) for r in range(attack.restarts)]
     right = torch.stack([verdicts(model, batches, a) for a in starts]).all(0)
-    protocol = 'clean' if attack is None else getattr(attack, 'protocol', None) or told(attack)
+    protocol = 'clean' if attack is None else getattr(attack, 'protocol', None) or describe(attack)
     if attack and bs != 100:
         protocol += f', batches of {bs}'
     settings = _as_data(attack) | dict(bs=bs) if attack else dict(attack='none')

@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 from .core import Table
 from .binary import sign_pm1
 from .masks import ste_mask, topk_mask
-from .maps import ScoreMask, _mapped, _refuse, prunable
+from .maps import ScoreMask, check_prunable, mapped, prunable
 from .train import Callback
 
 # %% ../nbs/60_more_maps.ipynb #610e8d65
@@ -37,7 +37,7 @@ class Clip(Callback):
     "Clips what is stored under each `Sign` or `Ternary` to [-1,1] after each step"
     @torch.no_grad()
     def after_step(self, model, opt, t):
-        for m in _mapped(model):
+        for m in mapped(model):
             if isinstance(m.parametrizations.weight[0], (Sign, Ternary)): m.parametrizations.weight.original.clamp_(-1, 1)
 
 # %% ../nbs/60_more_maps.ipynb #0369add7
@@ -52,7 +52,7 @@ class FixedMask(nn.Module):
 class GainSign(ScoreMask):
     "The map w -> alpha*sign(w)*m: m keeps the `k` largest scores and alpha is the mean |w| of the kept; the gradient of scores is that of w*m, and w has none"
     def forward(self, w):
-        m = ste_mask(self.scores, int(self.k))
+        m = ste_mask(self.scores, self.k)
         kept = w.detach()*m
         return _As.apply(kept, sign_pm1(w)*m.detach()*(kept.detach().abs().sum()/self.k))
 
@@ -86,11 +86,11 @@ def _layers(model):
 def add_map(
     model:nn.Module,  # Any model with linear layers or convolutions; changed in place
     make,             # Called as make(weight, k) -> map, with the weight that is stored and its count
-    counts=None,      # How many each layer keeps, as from `keep_counts`; else k is None
+    counts=None,      # How many each layer keeps, as from `power`; else k is None
 )->nn.Module:         # The same model
     "Put a map on each layer of `model`, behind those it has; what requires a gradient stays so"
     layers = prunable(model)
-    if not _mapped(model): _refuse(model)
+    if not mapped(model): check_prunable(model)
     if counts is not None and len(counts) != len(layers): raise ValueError(f"{len(layers)} layers need {len(layers)} counts; got {len(counts)}")
     stored = [ours[0] for _,ours,_ in _layers(model)]
     for m,w,k in zip(layers.values(), stored, counts or [None]*len(layers)): parametrize.register_parametrization(m, 'weight', make(w, k))

@@ -9,7 +9,8 @@ __all__ = ['load_official']
 import re, warnings
 from pathlib import Path
 import torch, torch.nn as nn
-from .maps import _maps, masks, scores, sparsify
+from .budgets import official, power
+from .maps import masks, score_maps, scores, sparsify
 from .models import resnet
 
 # %% ../nbs/56_official.ipynb #04419453
@@ -71,16 +72,16 @@ def load_official(
     prefix = next((q for q in ('module.1.','1.','module.','') if q+'conv1.weight' in state), None)
     if prefix is None: raise ValueError(f"{file} has no conv1.weight, so it is no ResNet of RobustBinarySubNet or hidden-networks")
     has = lambda part: any(part in str(key) for key in state)
-    official,stem = prefix.endswith('1.'),'imagenet' if has('.downsample.') else 'cifar'
-    if official==(p is None): raise ValueError(f"{file} is of " + ("RobustBinarySubNet: p must be a number, .1 for the published files" if official else "hidden-networks, where all layers keep the same share: p must be None"))
-    normalize = normalize or _STATISTICS.get(('official' if official else 'hidden', stem, n_out))
+    theirs,stem = prefix.endswith('1.'),'imagenet' if has('.downsample.') else 'cifar'
+    if theirs==(p is None): raise ValueError(f"{file} is of " + ("RobustBinarySubNet: p must be a number, .1 for the published files" if theirs else "hidden-networks, where all layers keep the same share: p must be None"))
+    normalize = normalize or _STATISTICS.get(('official' if theirs else 'hidden', stem, n_out))
     if normalize is None: raise ValueError(f"their code has no {stem} network of {n_out} classes; give normalize=(mean, std)")
-    args = dict(depth=depth, n_out=n_out, stem=stem, lbn=official and has(prefix+'last.'), normalize=normalize)
-    net = sparsify(resnet(**args), keep, p if official else 1, init=lambda w, **kw: w, official=official)
-    if not official:
-        for m in _maps(net).values(): m.k.fill_(m.scores.numel()-int((1-keep)*m.scores.numel()))
+    args = dict(depth=depth, n_out=n_out, stem=stem, lbn=theirs and has(prefix+'last.'), normalize=normalize)
+    net = sparsify(resnet(**args), keep, official(p) if theirs else power(1), init=lambda w, **kw: w)
+    if not theirs:
+        for m in score_maps(net).values(): m.k.fill_(m.scores.numel()-int((1-keep)*m.scores.numel()))
     keys = {name: prefix+key for name in net.state_dict() if (key := _theirs(name, stem))}
     _fill(net, state, keys, f"ResNet-{depth} ({stem}, {n_out} classes, {'a' if args['lbn'] else 'no'} last norm)")
     for (name,m),s in zip(masks(net).items(), scores(net)):
         if not m.all() and s[m].abs().min()==s[~m].abs().max(): warnings.warn(f"{name}: equal scores where the mask cuts; the later stay here, and which stayed in theirs no file tells")
-    return net.eval(), dict(arch='resnet', args=args, **(dict(sparse=dict(keep=keep, p=p, official=True)) if official else {}))
+    return net.eval(), dict(arch='resnet', args=args, **(dict(sparse=dict(keep=keep, budget='official', p=p)) if theirs else {}))

@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 import torch.nn as nn
 from .core import Table, derived_seed, fork_rng, nearest, replacing, set_seed
-from .binary import binary_
+from .binary import INITS, binary_
 from .masks import n_kept, topk_mask
-from .budgets import erk, global_counts, igq, keep_counts
+from .budgets import BUDGETS, global_counts, power
 from .maps import ScoreMask, bake, mask_table, prunable, scores, sparsify
-from .models import INITS, SMALL, build_model
+from .models import SMALL, build_model
 from .pgd import check_alpha, pgd
 from .objectives import at, clean, fgsm_carry, fgsm_rs, free, mart, plus, trades
 from .train import Callback, StopFit, cosine, fit, sgd
@@ -118,7 +118,7 @@ class _Run:
         "How many weights each layer of `model` keeps"
         r,shapes = self.recipe,[m.weight.shape for m in prunable(model).values()]
         if r.budget=='global': return global_counts([stored[0] for _,stored,_ in _layers(model)], r.keep)
-        return dict(power=lambda: keep_counts([s.numel() for s in shapes], r.keep, r.p), igq=lambda: igq(shapes, r.keep), erk=lambda: erk(shapes, r.keep))[r.budget]()
+        return BUDGETS.make(r.budget, p=r.p)(shapes, r.keep)
 
 # %% ../nbs/64_recipes.ipynb #ad42b3b8
 def _kaiming_(w, seed, layer): return nn.init.kaiming_normal_(w, generator=torch.Generator().manual_seed(derived_seed(seed, layer)))
@@ -140,7 +140,7 @@ def _scores(run, model):
     "top-k of scores"
     r,model = run.recipe,build_model(run.config)
     init = _kaiming_ if r.init=='kaiming' else INITS[r.init](r.keep)
-    sparsify(model, r.keep, seed=run.seed, init=init, a=r.a or 1., budget=run.counts(model))
+    sparsify(model, r.keep, run.counts(model), seed=run.seed, init=init, a=r.a or 1.)
     with torch.no_grad():
         if r.a is None: [s.mul_(s[0].numel()**-.5) for s in scores(model)]
     return model

@@ -16,12 +16,12 @@ from .core import derived_seed, set_seed
 from .data import DataLoaders, Images, loader
 from .minimax import Linf
 from .masks import n_kept, topk_mask
-from .budgets import keep_counts
+from .budgets import power
 from .lbn import LastBatchNorm
 from .maps import prunable, scores, sparsify
 from .pgd import pgd, trace
 from .objectives import at, clean
-from .train import fit, sgd
+from .train import Progress, Validate, fit, sgd
 from .viz import ATTACKED, CLEAN, GREY, line, show_images, show_mask
 
 # %% ../nbs/80_widgets.ipynb #55df6514
@@ -86,7 +86,7 @@ def mask_explorer(model, layer:str=None, keeps=(.01,.02,.05,.1,.3,1.)):
 #| code-summary: "The code: draw_budget and budget_explorer"
 def draw_budget(sizes, keep:float, p:float, paper=(.01,.1)):
     "Kept weights of each layer of `sizes` at `keep` and `p`, over the weights it has; small rings mark `paper` = (keep, p)"
-    counts,theirs = keep_counts(sizes, keep, p),keep_counts(sizes, *paper)
+    counts,theirs = power(p)(sizes, keep),power(paper[1])(sizes, paper[0])
     fig,ax = plt.subplots(figsize=(5,3.2))
     ax.plot(sizes, sizes, '.', ms=2, color=GREY); line(ax, [min(sizes),max(sizes)], [min(sizes),max(sizes)], 'all', GREY, lw=.6, ls=':')
     ax.plot(sizes, theirs, 'o', mfc='none', mec=GREY, ms=9, label=f'the paper: keep {paper[0]}, p {paper[1]}')
@@ -166,10 +166,10 @@ def toy_net(
     "A ±1 network of two hidden layers of `width`, its mask (and norms) found on points `x` (n,2), `y` (n,) against an adversary of Linf `eps`"
     set_seed(seed)                                                   # of the first scores
     body = [nn.Linear(2, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 2), LastBatchNorm(2)]
-    model = sparsify(nn.Sequential(*body), keep, p=.5, seed=seed, train_norm=True)
+    model = sparsify(nn.Sequential(*body), keep, power(.5), seed=seed, train_norm=True)
     dl = loader(Images(x, y), bs=len(x))
     dls = DataLoaders(loader(Images(x, y), bs=len(x), seed=derived_seed(seed, 1)), dl, dl, 'moons', ('one','two'))
-    fit(model, dls, 250, at(pgd(Linf(eps), 5)) if eps else clean, opt=sgd(.1, norm_lr=.1), every=250, seed=seed, progress=False)
+    fit(model, dls, 250, at(pgd(Linf(eps), 5)) if eps else clean, opt=sgd(0.1, norm_lr=0.1), seed=seed, callbacks=[Validate(every=250), Progress(False)])
     return model
 
 # %% ../nbs/80_widgets.ipynb #26fa4dd2

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 import torch.nn as nn
 from .core import Table, nearest
-from .compact import load_packed, save_packed
+from .packed import load_packed, save_packed
 
 # %% ../nbs/52_zoo.ipynb #0026c55d
 class Card(dict):

@@ -2,6 +2,7 @@
 by an import of its names from the generated module before the page runs: a module that differs from its page turns the page red."""
 import ast, json, re
 from pathlib import Path
+from IPython.core.inputtransformer2 import TransformerManager
 from run_pages import book
 
 ROOT = Path(__file__).parent.parent
@@ -14,6 +15,10 @@ def code_cells(nb): return [c for c in nb['cells'] if c['cell_type']=='code']
 def directives(src): return re.findall(r'^#\|\s*(\S+)', src, re.M)
 def is_export(src): return 'exports' in directives(src)
 def body(src): return '\n'.join(l for l in src.splitlines() if l.strip() and not l.startswith('#|'))
+
+def plain(src):
+    "A cell as Python runs it: magics are calls"
+    return TransformerManager().transform_cell(src)
 
 def module_of(nb):
     "The module a page exports, or None"

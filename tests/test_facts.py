@@ -3,7 +3,7 @@ from functools import partial
 import numpy as np, pytest, torch
 from hypothesis import given, settings, strategies as st
 from robin_nb.binary import binary_, scaled_
-from robin_nb.budgets import keep_counts, mask_bytes
+from robin_nb.budgets import mask_bytes, official, power
 from robin_nb.core import set_seed
 from robin_nb.maps import prunable, sparsify
 from robin_nb.masks import n_kept, topk_mask
@@ -29,7 +29,7 @@ def test_official_counts(key):
     depth,n_out,stem,p = key
     expected,total = KEPT[key]
     ns = sizes(depth, n_out, stem)
-    ks = keep_counts(ns, .01, p, official=True)
+    ks = official(p)(ns, .01)
     assert sum(ks)==total
     for n,k in zip(ns, ks):
         e = expected[n]
@@ -41,7 +41,8 @@ NARROW = [(([100]*16, .2, .1), [20]+[21]*15), (([64]*16, .25, .4), [16]*2+[17]*1
 
 @pytest.mark.parametrize('asked,kept', NARROW, ids=str)
 def test_official_counts_where_the_last_bit_decides(asked, kept):
-    assert keep_counts(*asked, official=True)==kept
+    sizes,keep,p = asked
+    assert official(p)(sizes, keep)==kept
 
 def described(sizes, keep, p):
     "The official rule as it is described: from the smallest layer on, the share c*n^(p-1), at most 1"
@@ -63,28 +64,28 @@ KEEPS = st.one_of(st.floats(1e-4, 1), st.sampled_from([.01,.05,.1,.2,.25,.5,1.])
 @given(st.lists(LAYERS, min_size=1, max_size=54), KEEPS, st.one_of(st.floats(0, 1), st.sampled_from([0,.1,.5,1])))
 def test_official_counts_as_described(sizes, keep, p):
     theirs = described(sizes, keep, p)
-    if 0 not in theirs: assert keep_counts(sizes, keep, p, official=True)==theirs
+    if 0 not in theirs: assert official(p)(sizes, keep)==theirs
     else:
-        with pytest.raises(ValueError, match='leaves layer'): keep_counts(sizes, keep, p, official=True)
+        with pytest.raises(ValueError, match='leaves layer'): official(p)(sizes, keep)
 
 def test_limit_of_the_mask():
     ns = sizes(34)
-    for p,limit in (1.,214_756),(.1,184_179): assert abs(mask_bytes(ns, keep_counts(ns, .01, p, official=True))-limit) < 1
+    for p,limit in (1.,214_756),(.1,184_179): assert abs(mask_bytes(ns, official(p)(ns, .01))-limit) < 1
     ns = sizes(18)
-    for p,limit in (1.,112_750),(.1,91_067): assert abs(mask_bytes(ns, keep_counts(ns, .01, p, official=True))-limit) < 1
+    for p,limit in (1.,112_750),(.1,91_067): assert abs(mask_bytes(ns, official(p)(ns, .01))-limit) < 1
 
 layers = st.lists(st.integers(1, 3000), min_size=1, max_size=12)
 
 @settings(deadline=None, max_examples=150)
 @given(layers, st.floats(.001, 1), st.floats(0, 1))
 def test_budget_is_exact(ns, keep, p):
-    ks = keep_counts(ns, keep, p)
+    ks = power(p)(ns, keep)
     assert sum(ks)==max(n_kept(sum(ns), keep), len(ns)) and all(1 <= k <= n for k,n in zip(ks, ns))
 
 @settings(deadline=None, max_examples=100)
 @given(layers, st.floats(.001, 1), st.floats(.001, 1), st.floats(0, 1))
 def test_budget_is_monotone(ns, a, b, p):
-    less,more = keep_counts(ns, min(a,b), p),keep_counts(ns, max(a,b), p)
+    less,more = power(p)(ns, min(a,b)),power(p)(ns, max(a,b))
     assert all(x <= y for x,y in zip(less, more))
 
 @settings(deadline=None, max_examples=200)

@@ -104,6 +104,7 @@ root = pathlib.Path(robin_nb.__file__).parent
 assert root.is_relative_to(sys.prefix), root
 assert len(load_data('fashion_mini').test.dataset)==1000
 assert (root/'assets'/'fashion_mini.LICENSE').exists() and (root/'assets'/'names.json').exists()
+assert (root/'py.typed').exists()
 assert len((root/'assets'/'imagenet100.txt').read_text().split())==100
 robin_pages('book')
 assert [load(r['name']) for r in list_models()]

@@ -9,7 +9,8 @@ from robin_nb.core import nearest, set_seed
 from robin_nb.data import load_data
 from robin_nb.evaluate import autoattack, evaluation, judge, verify
 from robin_nb.minimax import BALLS, L2, Linf
-from robin_nb.models import INITS, build_model
+from robin_nb.binary import INITS
+from robin_nb.models import build_model
 from robin_nb.objectives import fgsm_carry, fgsm_rs, free, mart, trades
 from robin_nb.pgd import fgsm, pgd
 from robin_nb.recipes import RECIPES, RULES, STARTS, make_objective, recipe

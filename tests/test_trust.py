@@ -10,6 +10,7 @@ from robin_nb.models import small_cnn
 from robin_nb.objectives import clean
 from robin_nb.pgd import pgd
 from robin_nb.train import fit, sgd
+from robin_nb.train import Progress
 
 py = pytest.importorskip('pyautoattack', reason="AutoAttack is an extra: pip install 'robin_nb[eval]'")
 BALL,N = Linf(.03),12
@@ -18,7 +19,7 @@ BALL,N = Linf(.03),12
 def net():
     "A small network of which a weak attack breaks some pictures, and leaves some"
     set_seed(0); dls = load_data('fashion_mini', bs=50, augment=False)
-    net = small_cnn(widths=(4,8,8), normalize=(dls.mean, dls.std)); fit(net, dls, 1, clean, sgd(.2), progress=False)
+    net = small_cnn(widths=(4,8,8), normalize=(dls.mean, dls.std)); fit(net, dls, 1, clean, opt=sgd(0.2), callbacks=[Progress(False)])
     return bake(net).eval()
 
 @pytest.fixture(scope='module')

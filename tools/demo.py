@@ -24,9 +24,14 @@ from robin_nb.maps import mask_table, scores
 from robin_nb.minimax import Linf
 from robin_nb.models import build_model, load_model
 from robin_nb.pgd import pgd
-from robin_nb.recipes import make_objective
-from robin_nb.train import History, cosine, fit, sgd
+from robin_nb.more_objectives import OBJECTIVES
+from robin_nb.loop import History, cosine
+from robin_nb.train import fit, sgd
 from robin_nb.viz import ATTACKED, CLEAN, GREY, STYLE, line, show_history
+from robin_nb.faster import ChannelsLast
+from robin_nb.checkpoint import Checkpoint
+from robin_nb.train import Progress, Validate
+from robin_nb.loop import Schedule
 
 # The rows: what `robin_prune` is asked for, by the name in the table
 EPS = .1
@@ -117,10 +122,11 @@ def random_mask(recipe, folder, restart):
                          train_norm=s.train_norm)
     net = build_model(config)
     for t in scores(net): t.requires_grad_(False)
-    history = fit(net, dls, s.epochs, make_objective(s.objective, ball, dls, s.steps, seed=s.seed),
-                  sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr), cosine(s.warmup), out=folder,
-                  resume=not restart, attack=pgd(ball, s.steps), every=s.every,
-                  seed=s.seed, progress=False, channels_last=s.channels_last)
+    objective = OBJECTIVES.make(s.objective, ball=ball, steps=s.steps, seed=s.seed, **dls.facts)
+    valid = Validate(pgd(ball, s.steps), s.every)
+    callbacks = [Schedule(cosine(s.warmup)), valid, Checkpoint(folder, not restart),
+                 Progress(False)] + [ChannelsLast()]*s.channels_last
+    history = fit(net, dls, s.epochs, objective, opt=sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr), seed=s.seed, callbacks=[*callbacks])
     test = dict(clean=judge(net, dls.test).as_dict(),
                 robust=judge(net, dls.test, pgd(ball, 20)).as_dict())
     write_json(dict(settings=settings(recipe), config=config, bytes=bytes_of(net),

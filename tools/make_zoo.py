@@ -7,7 +7,7 @@ import argparse, hashlib, inspect, json
 from pathlib import Path
 from robin_nb.additions import additions
 from robin_nb.cli import robin_prune
-from robin_nb.compact import load_packed, save_packed
+from robin_nb.packed import load_packed, save_packed
 from robin_nb.data import load_data
 from robin_nb.evaluate import autoattack, evaluation, judge
 from robin_nb.maps import prunable

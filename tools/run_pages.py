@@ -1,7 +1,8 @@
-"""Run pages from top to bottom in a kernel, and save what they printed and drew:  run_pages.py [PAGE ...]
+"""Run pages from top to bottom in a kernel, and save what they printed and drew:  run_pages.py [--fold] [PAGE ...]
 
 Without a page: those whose code changed since their outputs were saved. A page carries the hash of the code that ran in its metadata
-(`ran`), so that outputs can be told from leftovers."""
+(`ran`), so that outputs can be told from leftovers. Cells with `#| code-fold: true` are saved folded for JupyterLab;
+--fold does only that, to all pages or to those named."""
 import hashlib, json, os, re, sys, time
 from pathlib import Path
 
@@ -20,6 +21,22 @@ def stamp(nb):
     if any('robin_nb.__path__' in p for p in parts): parts += [f.read_text(encoding='utf-8') for f in sorted((NBS.parent/'robin_nb').glob('[!_]*.py'))]
     return hashlib.sha256('\0'.join(parts).encode()).hexdigest()[:16]
 def changed(nb): return nb['metadata'].get('ran') != stamp(nb)
+
+def fold(nb):
+    """Fold the cells of `nb` that say `#| code-fold: true`, and no others, in JupyterLab.
+    Of a folded cell it shows the first line, so that has to be the summary."""
+    for c in code(nb):
+        lines = text(c['source']).splitlines(True)
+        head = [l for l in lines if l.startswith('#|')]
+        if '#| code-fold: true' not in map(str.strip, head):
+            hidden = c['metadata'].get('jupyter', {})
+            hidden.pop('source_hidden', None)
+            if not hidden:
+                c['metadata'].pop('jupyter', None)
+            continue
+        c['metadata'].setdefault('jupyter', {})['source_hidden'] = True
+        summary = [l for l in head if l.startswith('#| code-summary:')]
+        c['source'] = summary + [l for l in lines if l not in summary]
 
 def failure(nb):
     "(cell, what happened) of the first cell that failed, or None"
@@ -52,17 +69,27 @@ def run(page):
     except (CellTimeoutError, DeadKernelError) as e: return dict(cells=[dict(outputs=[dict(output_type='error', ename=type(e).__name__, evalue=str(e).splitlines()[0])])])
     nb = json.loads(nbformat.writes(nb))
     _lighten(nb)
+    fold(nb)
     if not failure(nb): nb['metadata']['ran'] = stamp(nb)
     return nb
 
+def save(nb, page):
+    page.write_text(json.dumps(nb, indent=1, ensure_ascii=False) + '\n', encoding='utf-8', newline='\n')
+
 def main(pages):
+    if '--fold' in pages:
+        for page in [Path(p) for p in pages if p != '--fold'] or book():
+            nb = json.loads(page.read_text(encoding='utf-8'))
+            fold(nb)
+            save(nb, page)
+        return
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     pages = [Path(p) for p in pages] or [p for p in book() if changed(json.loads(p.read_text(encoding='utf-8')))]
     bad = []
     for page in pages:
         t,nb = time.time(),run(page)
         if f := failure(nb): bad.append(f'{page.name}, cell {f[0]}: {f[1]}'); continue           # the page stays as it was
-        page.write_text(json.dumps(nb, indent=1, ensure_ascii=False) + '\n', encoding='utf-8', newline='\n')
+        save(nb, page)
         print(f"{page.name}: {time.time()-t:.0f} s, {page.stat().st_size/1024:.0f} kB", flush=True)
     if bad: sys.exit('\n'.join(bad))
 
