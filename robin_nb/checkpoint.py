@@ -125,9 +125,10 @@ def _open(file, settings, names):
         what = f"{file} is not a readable checkpoint ({type(e).__name__})"
         raise ValueError(f"{what}; {_ANEW}") from None
     other = [f"{k}={theirs.get(k)}, not {settings.get(k)}"
-             for k in sorted(theirs.keys() | settings.keys()) if theirs.get(k) != settings.get(k)]
+             for k in theirs.keys() | settings.keys() if theirs.get(k) != settings.get(k)]
     if other:
-        raise ValueError(f"{file.parent} holds a run with {'; '.join(other[:3])}; {_ANEW}")
+        shortest = '; '.join(sorted(other, key=lambda text: (len(text), text))[:3])
+        raise ValueError(f"{file.parent} holds a run with {shortest}; {_ANEW}")
     gone = ', '.join(sorted(saved['parts'].keys() - names))
     if gone:
         raise ValueError(f"{file.parent} holds the state of {gone}, which is missing here; {_ANEW}")

@@ -7,7 +7,7 @@ __all__ = ['PRESETS', 'fraction', 'arch_names', 'arch_config', 'bytes_of', 'robi
            'robin_evaluate', 'robin_info', 'robin_pack', 'robin_unpack', 'robin_export', 'robin_reproduce',
            'pages_folder', 'robin_pages']
 
-# %% ../nbs/90_cli.ipynb #96b5d704
+# %% ../nbs/90_cli.ipynb #ec4c0103
 import inspect, json, os, platform, re, shutil, subprocess, sys
 from functools import wraps
 from importlib import import_module
@@ -18,11 +18,11 @@ from fastcore.meta import delegates
 import robin_nb
 from .command import COMMANDS, command, main
 
-# %% ../nbs/90_cli.ipynb #fe47fcf4
+# %% ../nbs/90_cli.ipynb #eac741c9
 if __name__=='__main__' and '__file__' in globals():
     sys.exit(import_module('robin_nb.cli').main())
 
-# %% ../nbs/90_cli.ipynb #cc67a93f
+# %% ../nbs/90_cli.ipynb #94099e0b
 def fraction(text:str)->float:
     "The number that `text` says, such as 0.1 or 8/255"
     try:
@@ -35,7 +35,7 @@ def _ball(norm, eps):
     from robin_nb.minimax import BALLS
     return BALLS[norm](fraction(eps))
 
-# %% ../nbs/90_cli.ipynb #9f0d159b
+# %% ../nbs/90_cli.ipynb #177d9d5a
 def _sizes(text):
     try:
         sizes = [int(w) for w in text.split(',') if w.strip()]
@@ -67,7 +67,7 @@ def arch_config(dls, model:str='small_cnn', widths:str='', lbn:bool=True)->dict:
     asked = inspect.signature(ARCHS[arch]).parameters
     return dict(arch=arch, args={name: v for name,v in facts.items() if name in asked})
 
-# %% ../nbs/90_cli.ipynb #ee36b143
+# %% ../nbs/90_cli.ipynb #a97c618c
 def bytes_of(model)->int:
     "Bytes of `model` on disk: masks at their limit, norms in fp16; dense weights 4 each"
     from torch.nn.modules.batchnorm import _BatchNorm
@@ -80,7 +80,7 @@ def bytes_of(model)->int:
         return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim > 1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/90_cli.ipynb #59432405
+# %% ../nbs/90_cli.ipynb #f896761b
 def _figures(model, history, dls, ball, out):
     "history.png, attacks.png and, of a sparse model, masks.png in folder `out`"
     import torch
@@ -107,7 +107,7 @@ def _figures(model, history, dls, ball, out):
                 fig.savefig(part)
             plt.close(fig)
 
-# %% ../nbs/90_cli.ipynb #f2607d08
+# %% ../nbs/90_cli.ipynb #181281dd
 def _join():
     "The device of this process; started by `torchrun`, it joins the others first"
     import torch
@@ -126,16 +126,19 @@ def _leave():
     sys.stderr.flush()
     os._exit(0)
 
-# %% ../nbs/90_cli.ipynb #e4c42973
+# %% ../nbs/90_cli.ipynb #93b7e955
 def _rules(o, net, dls, ball):
     "The rules that `o.rules` names, made for this network and these data"
+    names = [name.strip() for name in o.rules.split(',') if name.strip()]
+    if not names:
+        return []
     from robin_nb.maps import mask_table
     from robin_nb.rules import RULES
     rows = [] if o.dense else list(mask_table(net))
     counts = [r['k'] for r in rows[:-1]]
     facts = dict(counts=counts, k=sum(counts), seed=o.seed, dls=dls, ball=ball, steps=o.steps,
                  epochs=o.epochs)
-    return [RULES.make(name.strip(), **facts) for name in o.rules.split(',') if name.strip()]
+    return [RULES.make(name, **facts) for name in names]
 
 def _callbacks(o, attack, minutes, quiet, restart, out):
     "What a run with the options `o` hangs on its loop"
@@ -154,7 +157,7 @@ def _callbacks(o, attack, minutes, quiet, restart, out):
               Checkpoint(out, not restart, vars(o))]
     return always + [make() for wanted,make in asked if wanted]
 
-# %% ../nbs/90_cli.ipynb #a9b66ad9
+# %% ../nbs/90_cli.ipynb #bc113372
 def _config(o, dls, ball):
     "Of the network that the options `o` describe"
     sparse = dict(keep=o.keep, budget=o.budget, p=o.p, map=o.map, seed=o.seed, init=o.init, a=o.a,
@@ -177,7 +180,7 @@ def _reported(o, net, config, history, results):
                 test={name: r.as_dict() for name,r in zip(('clean','robust'), results)},
                 seconds=round(sum(r['seconds'] for r in history), 1), history=list(history))
 
-# %% ../nbs/90_cli.ipynb #aedac286
+# %% ../nbs/90_cli.ipynb #6706c2f5
 def _prune(out, minutes, restart, no_figures, quiet, **asked):
     from robin_nb.core import ranks, set_seed, write_json
     from robin_nb.data import load_data
@@ -216,7 +219,7 @@ def _tell(report, results, quiet, out):
     if not quiet:
         print(*results, f"{report['bytes']:,} bytes, in {out}", sep='\n')
 
-# %% ../nbs/90_cli.ipynb #0d3083f1
+# %% ../nbs/90_cli.ipynb #043a9585
 _PAPER = dict(keep=.01, p=.1, a=.01, bs=256, lr=.1, warmup=0., augment=True, steps=10)
 
 def _presets():
@@ -249,7 +252,7 @@ def _after_preset(f):
         return f(**whole.arguments)
     return run
 
-# %% ../nbs/90_cli.ipynb #b57fbd7e
+# %% ../nbs/90_cli.ipynb #03096b70
 def _training(
     eps:str='0.1',             # Size of the attack in pixels of [0,1], such as 0.1 or 8/255
     norm:str='linf',           # In which eps is measured
@@ -273,7 +276,7 @@ def _training(
 ):
     "What `robin_prune` takes besides, on how to train"
 
-# %% ../nbs/90_cli.ipynb #66b091f8
+# %% ../nbs/90_cli.ipynb #a04c24cd
 @command
 @_after_preset
 @delegates(_training)
@@ -304,7 +307,7 @@ def robin_prune(
     said = locals() | kwargs
     _prune(**{name: v for name,v in said.items() if name not in ('preset','kwargs')})
 
-# %% ../nbs/90_cli.ipynb #d97d311b
+# %% ../nbs/90_cli.ipynb #06a9cd9d
 def _report(file):
     try:
         return json.loads(Path(file).read_text())
@@ -343,7 +346,7 @@ def attack_names()->list:
     import robin_nb.apgd                                              # registers its own
     return [*ATTACKS, *_LOOKS]
 
-# %% ../nbs/90_cli.ipynb #ea999839
+# %% ../nbs/90_cli.ipynb #06ef6e7b
 def _attacked(name, model, dl, ball, o):
     "What the attack of this `name` finds"
     from robin_nb.core import nearest
@@ -367,7 +370,7 @@ def _written(model, dl, first, result, classes, facts, out):
     elif out:
         write_json(dict(facts, clean=first.as_dict(), attack=list(result)), out)
 
-# %% ../nbs/90_cli.ipynb #b0e76107
+# %% ../nbs/90_cli.ipynb #a6e3923e
 def _opened(file, report, data, root):
     "The model, its config, the name of the data and their test part, as said or as in `report`"
     from robin_nb.core import default_device
@@ -416,7 +419,7 @@ def robin_evaluate(
     facts = dict(file=str(file), data=str(source))
     _written(model, dl, first, result, config['classes'], facts, out)
 
-# %% ../nbs/90_cli.ipynb #a6880d77
+# %% ../nbs/90_cli.ipynb #5b21be07
 @command
 def robin_info(
     file:str,                  # A model file written by robin_prune or robin_pack
@@ -437,7 +440,7 @@ def robin_info(
     takes = f"{Path(file).stat().st_size:,}"
     print(f"{bytes_of(model):,} bytes (masks at their limit, norms in fp16), {takes} in the file")
 
-# %% ../nbs/90_cli.ipynb #c3799ca1
+# %% ../nbs/90_cli.ipynb #05084f01
 def _both(file, out):
     "A line with the sizes of two files"
     return ', '.join(f'{Path(f).stat().st_size:,} bytes in {f}' for f in (file, out))
@@ -467,7 +470,7 @@ def robin_unpack(
     save_model(model, out, {**config, 'sparse': None})
     print(_both(file, out))
 
-# %% ../nbs/90_cli.ipynb #209c9b2e
+# %% ../nbs/90_cli.ipynb #1221aa21
 @command
 def robin_export(
     file:str,                  # A model file written by robin_prune or robin_pack
@@ -493,7 +496,7 @@ def robin_export(
     (to_onnx if out.endswith('.onnx') else to_program)(small, out, shape)
     print(f"{Path(out).stat().st_size:,} bytes in {out}")
 
-# %% ../nbs/90_cli.ipynb #933e906c
+# %% ../nbs/90_cli.ipynb #054d2702
 @command
 def robin_reproduce(
     what:str='table',     # What is run
@@ -511,7 +514,7 @@ def robin_reproduce(
     from robin_nb.reproduce import run_cells
     run_cells(what, scale, out, data, root, shard, seeds, only, minutes, dry_run)
 
-# %% ../nbs/90_cli.ipynb #74187c94
+# %% ../nbs/90_cli.ipynb #004f52c6
 def pages_folder()->Path:
     "Where the pages of the installed package are"
     here = Path(robin_nb.__file__).parent
