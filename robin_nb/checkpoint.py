@@ -31,6 +31,7 @@ def _given(f):
         given |= {f'{what}{j}': v for j,v in enumerate(values)}
     return given | (f.__kwdefaults__ or {})
 
+# %% ../nbs/31_checkpoint.ipynb #0025441d
 def _facts(thing):
     "The name of `thing`, and what tells it from others of its kind, by name"
     if is_dataclass(thing):
@@ -92,11 +93,14 @@ def _parts(run):
         kinds.append(kind)
     return {name: part for name,part in parts.items() if hasattr(part, 'state_dict')}
 
+def _some(facts, keys):
+    return {k: facts[k] for k in keys if k in facts}
+
 def _settings(run):
     "What another run must agree on before it goes on with this one"
     groups = run.opt.param_groups
     keys = 'initial_lr','momentum','weight_decay','betas'
-    rates = [{k: g[k] for k in keys if k in g} for g in groups]
+    rates = [_some(g, keys) for g in groups]
     shapes = [tuple(p.shape) for g in groups for p in g['params']]
     matter = [c for c in run.callbacks if getattr(c, 'matters', False)]
     kinds = {type(c).__name__: describe(c) for c in matter}

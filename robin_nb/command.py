@@ -41,6 +41,7 @@ def _add(made, name, p, names):
     else:
         made.add_argument(*flags, type=p.anno, metavar=p.anno.__name__, **said)
 
+# %% ../nbs/88_command.ipynb #cdc2059e
 def parser(command)->ArgumentParser:
     "What `command` takes from a terminal; it finds only what was said"
     names = Path(robin_nb.__file__).parent/'assets'/'names.json'
