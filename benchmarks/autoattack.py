@@ -15,7 +15,10 @@ from robin_nb.maps import bake, sparsify
 from robin_nb.minimax import Linf
 from robin_nb.models import small_cnn
 from robin_nb.objectives import fgsm_carry
-from robin_nb.train import cosine, fit, sgd
+from robin_nb.loop import cosine
+from robin_nb.train import fit, sgd
+from robin_nb.train import Progress
+from robin_nb.loop import Schedule
 
 N,BALL,ROUNDS = 100,Linf(.1),4
 
@@ -23,7 +26,7 @@ if __name__=='__main__':
     torch.set_num_threads(os.cpu_count()); set_seed(0)
     dls = load_data('fashion_mini', bs=32, augment=False)
     net = sparsify(small_cnn(normalize=(dls.mean, dls.std)), .3, power(.5), train_norm=True)
-    fit(net, dls, 2, fgsm_carry(BALL, len(dls.train.dataset), dls.shape, dls.pad), sgd(.3, norm_lr=.2), cosine(.1), progress=False)
+    fit(net, dls, 2, fgsm_carry(BALL, len(dls.train.dataset), dls.shape, dls.pad), opt=sgd(0.3, norm_lr=0.2), callbacks=[Schedule(cosine(0.1)), Progress(False)])
     net = bake(net).eval().requires_grad_(False)
     x,y = [torch.cat(t) for t in list(zip(*dls.test))[:2]]; few = [(x[:N], y[:N], None)]
     library,package,word = _library()

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['cost']
 
-# %% ../nbs/66_board.ipynb #155a5028
-from .recipes import Recipe, passes
+# %% ../nbs/66_board.ipynb #3e9bd028
+from .more_objectives import OBJECTIVES
+from .recipes import Recipe
 
-# %% ../nbs/66_board.ipynb #350d3ac1
+# %% ../nbs/66_board.ipynb #222b3b59
 def cost(
     recipe:Recipe,
     epochs:list|None=None,   # That each phase has had; default as published
@@ -17,6 +18,6 @@ def cost(
     "Passes through the network for a mean batch of `recipe`, without validation"
     if epochs is None:
         epochs = [q.epochs for q in recipe.phases]
-    each = [passes(q.objective, steps or q.steps) for q in recipe.phases]
+    each = [OBJECTIVES[q.objective].passes(steps or q.steps) for q in recipe.phases]
     total = [sum(e*n[way] for e,n in zip(epochs, each))/sum(epochs) for way in (0,1)]
     return total[0], total[1]

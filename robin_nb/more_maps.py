@@ -55,13 +55,13 @@ class FixedMask(nn.Module):
     def forward(self, w):
         return w*self.m
 
-# %% ../nbs/60_more_maps.ipynb #7ab73e0c
+# %% ../nbs/60_more_maps.ipynb #05196f17
 @MAPS.entry('gain_sign')
 class GainSign(ScoreMask):
     "The map w -> alpha*sign(w)*m: m keeps the `k` largest scores, alpha is the mean |w| of these"
     def forward(self, w):
         "The gradient of the scores is that of w*m; w has none"
-        m = ste_mask(self.scores, int(self.k))
+        m = ste_mask(self.scores, self.k)
         kept = w.detach()*m
         gain = kept.detach().abs().sum()/self.k
         return _As.apply(kept, sign_pm1(w)*m.detach()*gain)

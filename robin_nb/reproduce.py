@@ -6,16 +6,17 @@
 __all__ = ['SCALES', 'PAPER', 'NEIGHBOURS', 'PLANE', 'FACTORS', 'COLUMNS', 'cells', 'shard', 'run_cell', 'gather_cells',
            'read_cells', 'mean_sd', 'chosen', 'paper_table', 'plane_table', 'factor_table', 'views', 'run_cells']
 
-# %% ../nbs/82_reproduce.ipynb #6c0ab255
+# %% ../nbs/82_reproduce.ipynb #6fd2579b
 import csv, inspect, json, shutil, statistics, time
-from functools import partial
 from pathlib import Path
 from .core import Table, default_device, nearest, replacing, same_run, write_json
 from .data import Images, load_data, loader
 from .minimax import Linf
 from .maps import prunable
 from .models import save_model
-from .evaluate import accuracy, autoattack, robust_accuracy
+from .pgd import pgd
+from .evaluate import autoattack, judge
+from .faster import ChannelsLast
 from .recipes import train_recipe
 from .methods import RECIPES, recipe
 from .board import cost
@@ -118,7 +119,7 @@ def shard(cells:list, text:str)->list:
         raise ValueError(f"a shard is i/n with 1 <= i <= n, such as 2/8; got {text!r}")
     return cells[int(i)-1::int(n)]
 
-# %% ../nbs/82_reproduce.ipynb #f88a11cf
+# %% ../nbs/82_reproduce.ipynb #3588060c
 def _config(scale, dls):
     "Of the dense network of a `scale`, for `dls`"
     facts = dict(c_in=dls.shape[0], n_out=dls.n_classes, normalize=[list(dls.mean), list(dls.std)])
@@ -128,11 +129,11 @@ def _config(scale, dls):
 def _judged(net, scale, dls, folder):
     "Clean and robust accuracy on test images"
     ball,n = Linf(scale['eps']),scale['n']
-    clean = accuracy(net, dls.test, n)
+    clean = judge(net, dls.test, n=n)
     if scale['attack']=='AutoAttack':
         return clean, autoattack(net, dls.test, ball, n, resume=folder/'phase-autoattack.pt')
     steps = int(scale['attack'].removeprefix('PGD-'))
-    return clean, robust_accuracy(net, dls.test, ball, steps, n=n)
+    return clean, judge(net, dls.test, pgd(ball, steps), n)
 
 def _counted(net, recipe, phases, scale):
     "What a report says of a network and of its training"
@@ -144,12 +145,13 @@ def _counted(net, recipe, phases, scale):
                 forwards=forwards, backwards=backwards,
                 seconds=round(sum(e['seconds'] for e in phases), 1), phases=list(phases))
 
-# %% ../nbs/82_reproduce.ipynb #0ddce79c
+# %% ../nbs/82_reproduce.ipynb #36de4ed2
 def _train_cell(cell, scale, dls, **kw):
     r = recipe(cell['recipe'], **cell['options'])
     trained = train_recipe(r, _config(scale, dls), dls, Linf(scale['eps']), scale['epochs'],
                            seed=cell['seed'], steps=scale['steps'], valid_steps=scale['valid_steps'],
-                           lr_factors=scale['lr_factors'], device=default_device(), **kw)
+                           every=scale['every'], lr_factors=scale['lr_factors'],
+                           device=default_device(), **kw)
     return r, *trained
 
 def run_cell(
@@ -163,8 +165,7 @@ def run_cell(
     file = folder/'report.json'
     if file.exists():
         return json.loads(file.read_text())
-    r,net,config,phases = _train_cell(cell, scale, dls, out=folder, channels_last=True,
-                                      every=scale['every'])
+    r,net,config,phases = _train_cell(cell, scale, dls, out=folder, callbacks=[ChannelsLast()])
     clean,robust = _judged(net, scale, dls, folder)
     save_model(net, folder/'model.safetensors', config)
     report = cell | dict(clean=clean.as_dict(), robust=robust.as_dict())

@@ -6,24 +6,24 @@
 __all__ = ['RULES', 'Clip', 'thin_', 'DropGrow', 'robust_gap', 'AdaptiveDropGrow', 'Rewire', 'HardThreshold', 'rounded', 'ADMM',
            'EarlyBird']
 
-# %% ../nbs/62_rules.ipynb #6260a32b
+# %% ../nbs/62_rules.ipynb #9e0fcee5
 import math, torch, torch.nn.functional as F
 from functools import partial
 from .core import Registry, derived_seed
 from .masks import topk_mask
 from .pgd import frozen, pgd
-from .train import Callback, StopFit
+from .loop import Callback, StopFit
 from .more_maps import FixedMask, FixedSigns, Sign, Ternary, stored_layers
 
-# %% ../nbs/62_rules.ipynb #ead9cffa
+# %% ../nbs/62_rules.ipynb #ba5285b8
 RULES = Registry('rule')
 
 @RULES.entry('clip')
 class Clip(Callback):
     "Clips what is stored under each `Sign` or `Ternary` to [-1,1] after each step"
     @torch.no_grad()
-    def after_step(self, model, opt, t):
-        for layer in stored_layers(model):
+    def after_step(self, run):
+        for layer in stored_layers(run.model):
             if layer.maps and isinstance(layer.maps[0], (Sign, Ternary)):
                 layer.w.clamp_(-1, 1)
 
@@ -43,7 +43,7 @@ def thin_(model, counts, seed:int=0):
         w.mul_(m.view(w.shape))
     return model
 
-# %% ../nbs/62_rules.ipynb #9394f55a
+# %% ../nbs/62_rules.ipynb #0947c894
 def _empty(opt, w, m):
     "Set `w`, and what `opt` remembers of it, to 0 off the mask `m`"
     for t in w,*opt.state.get(w, {}).values():
@@ -59,6 +59,7 @@ def _exchange(w, m, leave, come):
 
 class _Rule(Callback):
     "A callback whose `memory` names what a checkpoint must hold"
+    matters = True
     memory:tuple = ()
 
     def _due(self, t):
@@ -78,13 +79,13 @@ class _Rule(Callback):
             else:
                 setattr(self, name, v)
 
-# %% ../nbs/62_rules.ipynb #555092ba
+# %% ../nbs/62_rules.ipynb #4af12cef
 class _Support(_Rule):
     "A rule that begins with the support it finds"
     memory = 'events','kept','masks'
-    def begin(self, model, opt):
+    def begin(self, run):
         self.weights,self.masks,self.events = [],[],0
-        for layer in stored_layers(model):
+        for layer in stored_layers(run.model):
             fixed = [q.m for q in layer.maps if isinstance(q, FixedMask)]
             if layer.maps and (self.grow=='gradient' or not fixed):
                 raise ValueError(f"{layer.name} has a map, so its support must be a FixedMask "
@@ -113,7 +114,7 @@ class _Support(_Rule):
         steepness = self.weights[l].grad.flatten()[off].abs()
         return off[steepness.sort(stable=True).indices[len(off)-count:]]
 
-# %% ../nbs/62_rules.ipynb #99ff896a
+# %% ../nbs/62_rules.ipynb #7636986d
 @RULES.entry('drop_grow')
 class DropGrow(_Support):
     "FlyingBird: at times the smallest leave and as many come; `kept` says how many there are"
@@ -140,11 +141,11 @@ class DropGrow(_Support):
         self.kept.append(self._count())
 
     @torch.no_grad()
-    def after_step(self, model, opt, t):
-        self._hold(opt)
-        if self._due(t) and t < 1:                                    # after the last nobody learns
-            self._change(t)
-            self._hold(opt)
+    def after_step(self, run):
+        self._hold(run.opt)
+        if self._due(run.t) and run.t < 1:                            # after the last nobody learns
+            self._change(run.t)
+            self._hold(run.opt)
 
 # %% ../nbs/62_rules.ipynb #e796136b
 @torch.no_grad()
@@ -177,7 +178,7 @@ def _share_rising(values, flat:bool):
     steps = list(zip(values, values[1:]))
     return sum(b > a or flat and b==a for a,b in steps)/len(steps)
 
-# %% ../nbs/62_rules.ipynb #3c996246
+# %% ../nbs/62_rules.ipynb #0aed766d
 class AdaptiveDropGrow(DropGrow):
     "FlyingBird+: where gaps grow .4 more leave, where losses don't fall .05 more come; see `kept`"
     memory = *DropGrow.memory,'seen'
@@ -190,14 +191,14 @@ class AdaptiveDropGrow(DropGrow):
         **kw,                 # For `DropGrow`
     ):
         super().__init__(**kw)
-        self.judge,self.limits,self.start,self.look = judge,limits,start,look
+        self._judge,self.limits,self.start,self.look = judge,limits,start,look
 
-    def begin(self, model, opt):
-        super().begin(model, opt)
+    def begin(self, run):
+        super().begin(run)
         self.seen = []
 
-    def after_epoch(self, model, record):
-        self.seen.append(self.judge(model))
+    def after_epoch(self, run):
+        self.seen.append(self._judge(run.model))
 
     def _numbers(self, k, off, rho, t):
         leave,come = super()._numbers(k, off, rho, t)
@@ -210,12 +211,12 @@ class AdaptiveDropGrow(DropGrow):
             come = min(come+math.ceil(.05*come-1e-9), off)
         return leave,come
 
-# %% ../nbs/62_rules.ipynb #51790a67
+# %% ../nbs/62_rules.ipynb #825fc5ed
 class _Sizes(_Rule):
     "A rule that begins with sizes under `FixedSigns`, of which some are awake, at most `k`"
     memory = 'steps',
-    def begin(self, model, opt):
-        layers = stored_layers(model)
+    def begin(self, run):
+        layers = stored_layers(run.model)
         for layer in layers:
             if not layer.maps or not all(isinstance(q, FixedSigns) for q in layer.maps):
                 raise ValueError("sizes need signs: add_map(model, FixedSigns) first")
@@ -239,7 +240,7 @@ class _Sizes(_Rule):
             births = (births+drawn.bincount(minlength=len(sizes))).minimum(room)
         return births.tolist()
 
-# %% ../nbs/62_rules.ipynb #5d061ee2
+# %% ../nbs/62_rules.ipynb #0f7e2b7b
 @RULES.entry('rewire')
 class Rewire(_Sizes):
     "BCS: after each step others wake in place of those that died, so that exactly `k` are awake"
@@ -253,14 +254,14 @@ class Rewire(_Sizes):
         self.k,self.noise,self.born,self.seed = k,noise,born,seed
 
     @torch.no_grad()
-    def after_step(self, model, opt, t):
+    def after_step(self, run):
         self.steps += 1
         g = torch.Generator().manual_seed(derived_seed(self.seed, self.steps))
-        spread = opt.param_groups[0]['lr']*self.noise
+        spread = run.opt.param_groups[0]['lr']*self.noise
         for size,awake in zip(self.sizes, self.awake):
             size[awake] += spread*torch.randn(int(awake.sum()), generator=g).to(size)
             awake &= size > 0
-            _empty(opt, size, awake)
+            _empty(run.opt, size, awake)
         for l,(size,awake,count) in enumerate(zip(self.sizes, self.awake, self._births(g))):
             asleep = (~awake).flatten().nonzero().flatten()
             born = torch.zeros_like(awake).flatten()
@@ -268,7 +269,7 @@ class Rewire(_Sizes):
             size[born.view(size.shape)] = self.born
             awake |= born.view(size.shape)
 
-# %% ../nbs/62_rules.ipynb #f48fd908
+# %% ../nbs/62_rules.ipynb #a78bb89d
 @torch.no_grad()
 def _keep_largest(tensors, k):
     "Set all but the `k` largest numbers of `tensors` to 0, of equal ones the earlier"
@@ -285,15 +286,15 @@ class HardThreshold(Callback):
     ):
         self.k = k
 
-    def begin(self, model, opt):
-        layers = stored_layers(model)
+    def begin(self, run):
+        layers = stored_layers(run.model)
         for layer in layers:
             if any(isinstance(q, Sign) for q in layer.maps):
                 raise ValueError(f"{layer.name} has a Sign, which makes +1 of every 0; "
                                  "a threshold cannot empty it")
         self.layers = [layer.stored for layer in layers]
 
-    def after_step(self, model, opt, t):
+    def after_step(self, run):
         if isinstance(self.k, list):
             for stored,k in zip(self.layers, self.k, strict=True):
                 _keep_largest(stored, k)
@@ -328,10 +329,11 @@ def rounded(
     z[w!=0] = centres[_nearest_of(values, centres)]
     return z
 
-# %% ../nbs/62_rules.ipynb #5f352aad
+# %% ../nbs/62_rules.ipynb #041dad94
 @RULES.entry('admm')
 class ADMM(_Rule):
-    "ATMC's springs towards at most 2**`bits` values in each stored tensor"
+    "ATMC's springs towards at most 2**`bits` values in each stored tensor, rounded at the end"
+    order = -4.5            # After `Validate` has put the best back, before a loss is scaled
     memory = 'events','u','z'
     def __init__(
         self,
@@ -341,32 +343,30 @@ class ADMM(_Rule):
     ):
         self.bits,self.rho,self.every = bits,rho,every
 
-    def begin(self, model, opt):
+    def begin(self, run):
         self.events = 0
-        self.stored = [t for layer in stored_layers(model) for t in layer.stored]
+        self.stored = [t for layer in stored_layers(run.model) for t in layer.stored]
         self.u = [torch.zeros_like(t) for t in self.stored]
         self.z = [rounded(t.detach(), self.bits) for t in self.stored]
 
-    def penalty(self):
-        "What the springs add to the loss"
+    def after_loss(self, run):
         off = [w+u-z for w,u,z in zip(self.stored, self.u, self.z)]
-        return self.rho/2*sum(t.square().sum() for t in off)
+        run.loss = run.loss + self.rho/2*sum(t.square().sum() for t in off)
 
     @torch.no_grad()
-    def after_step(self, model, opt, t):
-        if self._due(t):
+    def after_step(self, run):
+        if self._due(run.t):
             for w,u,z in zip(self.stored, self.u, self.z):
                 on = w!=0
                 z.copy_(rounded((w+u)*on, self.bits))
                 u.add_(w-z).mul_(on)
 
     @torch.no_grad()
-    def finish(self):
-        "Round what is stored"
+    def end(self, run):
         for w in self.stored:
             w.copy_(rounded(w, self.bits))
 
-# %% ../nbs/62_rules.ipynb #61359bcb
+# %% ../nbs/62_rules.ipynb #6b132c47
 @RULES.entry('early_bird')
 class EarlyBird(_Rule):
     "Robust Bird: ends a run when the largest weights have been the same ones for some epochs"
@@ -379,11 +379,11 @@ class EarlyBird(_Rule):
     ):
         self.k,self.moved,self.look = k,moved,look
 
-    def begin(self, model, opt):
-        self.stored = [t for layer in stored_layers(model) for t in layer.stored]
+    def begin(self, run):
+        self.stored = [t for layer in stored_layers(run.model) for t in layer.stored]
         self.seen = []
 
-    def after_epoch(self, model, record):
+    def after_epoch(self, run):
         m = topk_mask(torch.cat([t.detach().flatten() for t in self.stored]), self.k, torch.bool)
         changed = [1-(m&before).sum().item()/self.k for before in self.seen]
         self.seen = [*self.seen, m][-self.look:]
@@ -393,13 +393,13 @@ class EarlyBird(_Rule):
     def load_state_dict(self, state):
         self.seen = [m.to(self.stored[0].device) for m in state['seen']]
 
-# %% ../nbs/62_rules.ipynb #1695726a
+# %% ../nbs/62_rules.ipynb #5a70e199
 @RULES.entry('adaptive')
 def _adaptive(dls, ball, steps, epochs, seed):
     "Looks back over 4 of 200 epochs, or in a short run over a fifth of it"
     dls.train.sampler.set_epoch(0)
     some = [batch for batch,_ in zip(dls.train, range(4))]
-    judge = robust_gap(some, dls.valid, partial(pgd, ball=ball, steps=steps))
+    judge = robust_gap(some, dls.valid, pgd(ball, steps))
     return AdaptiveDropGrow(judge, look=max(1, min(4, epochs//5)), seed=seed)
 
 @RULES.entry('threshold_each')

@@ -94,11 +94,10 @@ def show_history(records, ax=None, chance=None, title='Clean and robust accuracy
 class LivePlot:
     "A callback for `fit`: draws the history anew after each epoch"
     def __init__(self): self.records,self.handle = [],None
-    def begin(self, model, opt): self.records,self.handle = [],None
-    def after_step(self, model, opt, t): pass
-    def after_epoch(self, model, record):
+    def begin(self, run): self.records,self.handle = [],None
+    def after_epoch(self, run):
         from IPython.display import display
-        self.records.append(record)
+        self.records.append(run.record)
         fig = show_history(self.records).figure
         if self.handle is None: self.handle = display(fig, display_id=True) or False
         elif self.handle: self.handle.update(fig)          # there is none outside a notebook

@@ -19,9 +19,9 @@ from .masks import n_kept, topk_mask
 from .budgets import power
 from .lbn import LastBatchNorm
 from .maps import prunable, scores, sparsify
-from .pgd import pgd, pgd_trace
+from .pgd import pgd, trace
 from .objectives import at, clean
-from .train import fit, sgd
+from .train import Progress, Validate, fit, sgd
 from .viz import ATTACKED, CLEAN, GREY, line, show_images, show_mask
 
 # %% ../nbs/80_widgets.ipynb #55df6514
@@ -114,7 +114,7 @@ def _plane(model, x, y, path, eps):
 def _attack_row(axes, model, x, y, names, eps, steps, alpha):
     "Four views of one attack on `axes`; what `model` says before and after, and whether it holds"
     model.eval()
-    points,losses = pgd_trace(model, x, y, Linf(eps), steps=steps, alpha=alpha)
+    points,losses = trace(pgd(Linf(eps), steps, alpha), model, x, y)
     d = points[losses[:,0].argmax()]
     with torch.no_grad(): before,after = (model(t).softmax(1)[0] for t in (x, x+d))
     a,b,c,e = axes
@@ -169,7 +169,7 @@ def toy_net(
     model = sparsify(nn.Sequential(*body), keep, power(.5), seed=seed, train_norm=True)
     dl = loader(Images(x, y), bs=len(x))
     dls = DataLoaders(loader(Images(x, y), bs=len(x), seed=derived_seed(seed, 1)), dl, dl, 'moons', ('one','two'))
-    fit(model, dls, 250, at(partial(pgd, ball=Linf(eps), steps=5)) if eps else clean, opt=sgd(.1, norm_lr=.1), every=250, seed=seed, progress=False)
+    fit(model, dls, 250, at(pgd(Linf(eps), 5)) if eps else clean, opt=sgd(0.1, norm_lr=0.1), seed=seed, callbacks=[Validate(every=250), Progress(False)])
     return model
 
 # %% ../nbs/80_widgets.ipynb #26fa4dd2
@@ -184,7 +184,7 @@ def draw_toy(
     "The decisions of `model` over the unit square, the points `x` (n,2) of classes `y` (n,), and the squares of Linf `eps` around them, orange where the adversary wins"
     grid = torch.linspace(0, 1, 81); X,Y = torch.meshgrid(grid, grid, indexing='xy')
     with torch.no_grad(): z = model.eval()(torch.stack([X,Y], -1).view(-1,2)); z = (z[:,1]-z[:,0]).view(81,81)
-    d = pgd(model, x, y, Linf(eps), steps=20, restarts=2)
+    d = pgd(Linf(eps), 20, restarts=2)(model, x, y)
     with torch.no_grad(): clean_,held = ((model(t).argmax(1)==y) for t in (x, x+d))
     fig,ax = plt.subplots(figsize=(4,4))
     ax.contourf(X, Y, z, [-1e9,0,1e9], colors=['#e9e9e9','#fafafa']); ax.contour(X, Y, z, [0], colors='black', linewidths=1.2)

@@ -118,6 +118,7 @@ def test_one_bar_over_the_whole_run(monkeypatch, tmp_path):
     "All steps of a run are one bar, which a resumed run begins where it was; none in a log file"
     import torch
     from robin_nb import train
+    from robin_nb.checkpoint import Checkpoint, TimeLimit
     from robin_nb.data import load_data
     from robin_nb.objectives import clean
     real,made = train.tqdm,[]
@@ -131,7 +132,7 @@ def test_one_bar_over_the_whole_run(monkeypatch, tmp_path):
     def run(minutes):
         torch.manual_seed(0)
         net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2))
-        train.fit(net, dls, 3, clean, callbacks=[train.TimeLimit(minutes)], out=tmp_path)
+        train.fit(net, dls, 3, clean, callbacks=[TimeLimit(minutes), Checkpoint(tmp_path)])
         return made[-1]
     n = len(dls.train)
     bar = run(0)

@@ -7,7 +7,7 @@ from pages import PAGES, code_cells, read, source
 from robin_nb import zoo
 from robin_nb.core import nearest, set_seed
 from robin_nb.data import load_data
-from robin_nb.evaluate import accuracy, autoattack, evaluation, robust_accuracy, verify
+from robin_nb.evaluate import autoattack, evaluation, judge, verify
 from robin_nb.minimax import BALLS, L2, Linf
 from robin_nb.binary import INITS
 from robin_nb.models import build_model
@@ -110,8 +110,8 @@ def test_a_share_of_eps_is_refused_where_pixels_are_meant(name):
 def test_no_attack_takes_a_step_that_is_no_number_of_pixels():
     x,y,_ = next(iter(DLS.test)); model = build_model(CONFIG).eval()
     for attack in fgsm,pgd:
-        with pytest.raises(ValueError, match=r'alpha is in pixels of \[0,1\]'): attack(model, x, y, Linf(.03), alpha=1.25)
-        attack(model, x, y, L2(3.), alpha=3.)
+        with pytest.raises(ValueError, match=r'alpha is in pixels of \[0,1\]'): attack(Linf(.03), alpha=1.25)
+        attack(L2(3.), alpha=3.)(model, x, y)
 
 def test_every_alpha_has_one_unit():
     "No public function and no field is called alpha and has a default of its own: pixels, or None"
@@ -132,7 +132,7 @@ def test_a_published_step_is_a_share_of_eps():
 
 @pytest.mark.parametrize('kind', BALLS)
 def test_what_is_judged_in_a_ball_can_be_reported_and_checked(kind):
-    model,ball,dl = build_model(CONFIG).eval(),BALLS[kind](dict(Linf=.5, L2=10., L1=100.)[kind]),DLS.test
-    judged = [accuracy(model, dl, 20), robust_accuracy(model, dl, ball, 2, n=20), autoattack(model, dl, ball, 20)]
+    model,ball,dl = build_model(CONFIG).eval(),BALLS[kind](dict(linf=.5, l2=10., l1=100.)[kind]),DLS.test
+    judged = [judge(model, dl, n=20), judge(model, dl, pgd(ball, 2), 20), autoattack(model, dl, ball, 20)]
     report = json.loads(json.dumps(evaluation(model, dl, judged)))
     assert [r['norm'] for r in report['results'][1:]]==[kind]*2 and {r['verdict'] for r in verify(report, model, dl)}=={'good'}

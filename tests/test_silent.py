@@ -24,7 +24,13 @@ from robin_nb.models import build_model, load_model, resnet, save_model, small_c
 from robin_nb.objectives import at, clean, free, plus
 from robin_nb.pgd import frozen, pgd
 from robin_nb.recipes import ours, robust_bird, train_recipe
-from robin_nb.train import Callback, StopFit, TimeLimit, fit, sgd
+from robin_nb.loop import Callback, StopFit
+from robin_nb.checkpoint import TimeLimit
+from robin_nb.train import fit, sgd
+from robin_nb.faster import AttackInside
+from robin_nb.checkpoint import Checkpoint
+from robin_nb.loop import Lean
+from robin_nb.train import Progress
 
 CONFIG = dict(arch='small_cnn', args=dict(widths=[4, 8, 16]), sparse=dict(keep=.2, p=.5, seed=0))
 DENSE = dict(arch='small_cnn', args=dict(widths=[4, 8, 16]))
@@ -187,31 +193,32 @@ def test_terms_on_scores_count_in_lean_training():
         net = small()
         def term(model, x, y, i=None, crop=None):
             return sum(s.square().sum() for s in scores(net))
-        fit(net, stripes(), 1, plus(clean, term), sgd(.1), progress=False, lean=lean)
+        fit(net, stripes(), 1, plus(clean, term), opt=sgd(0.1), callbacks=[Lean(lean), Progress(False)])
         return scores(net)
     for a, b in zip(trained(True), trained(False)):
         assert torch.equal(a, b)
 
 # ---- resume ----
 
-def train(out, objective=None, epochs=1, **kw):
+def train(out, objective=None, epochs=1, callbacks=(), settings=None, **kw):
     torch.manual_seed(0)
-    objective = objective or at(partial(pgd, ball=Linf(.02), steps=2))
-    return fit(small(), stripes(), epochs, objective, sgd(.1), out=out, progress=False, **kw)
+    objective = objective or at(pgd(Linf(.02), 2))
+    callbacks = [Checkpoint(out, settings=settings), Progress(False), *callbacks]
+    return fit(small(), stripes(), epochs, objective, opt=sgd(0.1), callbacks=[*callbacks], **kw)
 
 def attack_of(eps):
     def attack(model, x, y, generator=None):
-        return pgd(model, x, y, Linf(eps), 2, generator=generator)
+        return pgd(Linf(eps), 2)(model, x, y, generator)
     return attack
 
 BALL = Linf(.1)
 
 @pytest.mark.parametrize('first,then', [
-    (dict(), dict(objective=at(partial(pgd, ball=Linf(.3), steps=2)))),
-    (dict(), dict(objective=at(partial(pgd, ball=Linf(.02), steps=3)))),
+    (dict(), dict(objective=at(pgd(Linf(.3), 2)))),
+    (dict(), dict(objective=at(pgd(Linf(.02), 3)))),
     (dict(objective=at(attack_of(.02))), dict(objective=at(attack_of(.3)))),
-    (dict(attack=partial(pgd, ball=Linf(.02))), dict(attack=partial(pgd, ball=Linf(.3)))),
-    (dict(attack=lambda m, x, y: pgd(m, x, y, BALL, 2)), dict(attack=lambda m, x, y: pgd(m, x, y, BALL, 3))),
+    (dict(attack=pgd(Linf(.02))), dict(attack=pgd(Linf(.3)))),
+    (dict(attack=lambda m, x, y: pgd(BALL, 2)(m, x, y)), dict(attack=lambda m, x, y: pgd(BALL, 3)(m, x, y))),
     (dict(objective=plus(clean, partial(clean))), dict(objective=plus(clean))),
 ], ids=['eps', 'steps', 'closure', 'validation', 'constants', 'terms'])
 def test_resume_refuses_another_attack(first, then, tmp_path):
@@ -238,7 +245,7 @@ def test_robust_bird_that_stops_before_it_is_validated():
     config = dict(DENSE, args=dict(widths=[4, 8, 16], n_out=2))
     early = robust_bird(.3)
     class Stop(Callback):
-        def after_epoch(self, model, record):
+        def after_epoch(self, run):
             raise StopFit('at once')
     import robin_nb.recipes as recipes
     kept, recipes.RULES['early_bird'] = recipes.RULES['early_bird'], lambda run: Stop()
@@ -258,7 +265,7 @@ class Remembers(Callback):
 def test_states_that_cannot_be_read_back_are_refused_when_written(what, tmp_path):
     "Or rather before: not one step is made for a checkpoint that would not be written"
     class First(Callback):
-        def after_step(self, model, opt, t):
+        def after_step(self, run):
             raise AssertionError('a step was made')
     with pytest.raises(ValueError, match='Remembers.*deep.*what'):
         train(tmp_path, callbacks=[First(), Remembers(what)])
@@ -314,7 +321,7 @@ def test_randomness_is_left_as_it_was(tmp_path):
     config = dict(CONFIG, args=dict(widths=[4, 8, 16], n_out=2), sparse=dict(keep=.3, p=.5))
     dense = dict(DENSE, args=dict(widths=[4, 8, 16], n_out=2))
     before = randomness()
-    fit(net, dls, 1, clean, progress=False)
+    fit(net, dls, 1, clean, callbacks=[Progress(False)])
     assert randomness() == before, 'fit'
     save_model(net, tmp_path/'x', config)
     load_model(tmp_path/'x')
@@ -332,11 +339,11 @@ def test_modes_and_compiled_calls_are_left_as_they_were(tmp_path):
     size_table(net, after, (1, 8, 8))
     assert [m.training for m in net.modules()] == modes and after.training
     with pytest.raises(ValueError):
-        fit(net, stripes(), 0, clean, progress=False, lean=False)
+        fit(net, stripes(), 0, clean, callbacks=[Lean(False), Progress(False)])
     save_model(net, tmp_path/'x', dict(CONFIG, args=dict(widths=[4, 8, 16], n_out=2), sparse=dict(keep=.3, p=.5)))
     assert [m.training for m in net.modules()] == modes
     marker = net._compiled_call_impl = net._call_impl
-    fit(net, stripes(), 1, clean, progress=False, lean=False)
+    fit(net, stripes(), 1, clean, callbacks=[Lean(False), Progress(False)])
     assert net._compiled_call_impl is marker
 
 def test_fit_that_refuses_leaves_modes_as_they_were():
@@ -344,7 +351,7 @@ def test_fit_that_refuses_leaves_modes_as_they_were():
     dls = stripes()
     dls.valid.dataset.y[0] = 7                                # a label that the model cannot mean
     with pytest.raises(ValueError):
-        fit(net, dls, 1, clean, progress=False, lean=False)
+        fit(net, dls, 1, clean, callbacks=[Lean(False), Progress(False)])
     assert net.training and net.bn1.training
 
 class Named(nn.Module):
@@ -370,8 +377,8 @@ class Methods(Named):
 def test_models_may_have_their_own_frozen_and_inside(model):
     before = {k: v for k, v in vars(model).items()}
     x, y = torch.rand(4, 1, 8, 8), torch.zeros(4, dtype=torch.long)
-    pgd(model, x, y, Linf(.1), 2)
-    fit(model, stripes(), 1, clean, progress=False, inside=additions)
+    pgd(Linf(.1), 2)(model, x, y)
+    fit(model, stripes(), 1, clean, callbacks=[AttackInside(additions), Progress(False)])
     assert vars(model).keys() == before.keys()
     if isinstance(model, Methods):
         assert model.frozen() == 'mine' and 'frozen' not in vars(model)
@@ -380,17 +387,17 @@ def test_models_may_have_their_own_frozen_and_inside(model):
 
 def test_hooks_of_callbacks_fire_in_lean_training():
     class Watch(Callback):
-        def begin(self, model, opt):
+        def begin(self, run):
             self.seen = self.backs = 0
-            model.conv1.register_forward_hook(self.count)
-            model.conv2.register_full_backward_hook(self.count_back)
+            run.model.conv1.register_forward_hook(self.count)
+            run.model.conv2.register_full_backward_hook(self.count_back)
         def count(self, module, x, y):
             self.seen += 1
         def count_back(self, module, grad_in, grad_out):
             self.backs += 1
     watches = [Watch(), Watch()]
     for lean, watch in zip((True, False), watches):
-        fit(small(), stripes(), 1, clean, sgd(.1), callbacks=[watch], progress=False, lean=lean)
+        fit(small(), stripes(), 1, clean, opt=sgd(0.1), callbacks=[watch, Lean(lean), Progress(False)])
     assert watches[0].seen == watches[1].seen > 0
     assert watches[0].backs == watches[1].backs > 0
 
@@ -432,10 +439,10 @@ def test_two_threads_leave_the_model_as_it_was():
 def test_two_attacks_in_two_threads_are_right():
     net = small().eval()
     x, y = torch.rand(32, 1, 8, 8), torch.randint(0, 2, (32,))
-    alone = pgd(net, x, y, Linf(.1), 20)
+    alone = pgd(Linf(.1), 20)(net, x, y)
     found = {}
     def work(j):
-        found[j] = pgd(net, x, y, Linf(.1), 20)
+        found[j] = pgd(Linf(.1), 20)(net, x, y)
     threads = [threading.Thread(target=work, args=(j,)) for j in range(4)]
     for t in threads:
         t.start()

@@ -1,18 +1,20 @@
 "What is faster must be the same: against the naive twin of the benchmark, and in another number type."
 import shutil, sys
-from functools import partial
 import pytest, torch
 from pages import ROOT
 from robin_nb.budgets import power
 from robin_nb.core import set_seed
 from robin_nb.data import load_data
-from robin_nb.evaluate import robust_accuracy
+from robin_nb.evaluate import judge
 from robin_nb.maps import scores, sparsify
 from robin_nb.minimax import Linf
 from robin_nb.models import resnet, small_cnn
 from robin_nb.objectives import clean, fgsm_carry
 from robin_nb.pgd import pgd
-from robin_nb.train import cosine, fit, sgd
+from robin_nb.loop import cosine
+from robin_nb.train import fit, sgd
+from robin_nb.train import Progress, Validate
+from robin_nb.loop import Schedule
 
 sys.path.insert(0, str(ROOT/'benchmarks'))
 import bench
@@ -23,7 +25,7 @@ def test_lean_step_equals_the_naive_twin():
     model = sparsify(resnet(18, width=8), .05)
     for s in scores(model): s.data = torch.linspace(-.01, .01, s.numel())[torch.randperm(s.numel())].view_as(s) + 1e-7          # no ties
     x,y = torch.rand(4,3,32,32),torch.randint(10, (4,))
-    official = partial(pgd, ball=bench.BALL, steps=bench.STEPS, alpha=bench.BALL.eps/4, last=False, bn='official')
+    official = pgd(bench.BALL, bench.STEPS, bench.BALL.eps/4, last=False, bn='official')
     naive,lean = bench.naive_step(model, bench.naive_pgd),bench.lean_step(model, official)
     for _ in range(2): assert torch.equal(naive(x, y), lean(x, y))
 
@@ -32,8 +34,8 @@ def test_bf16_trains_as_well():
     dls,ball = load_data('fashion_mini', bs=64, augment=False),Linf(.1)
     def found(**kw):
         set_seed(0); net = sparsify(small_cnn(widths=(8,16,32), normalize=(dls.mean, dls.std)), .2, power(.5))
-        fit(net, dls, 3, fgsm_carry(ball, len(dls.train.dataset), dls.shape), opt=sgd(.5), sched=cosine(.1), every=3, progress=False, **kw)
-        return robust_accuracy(net, dls.valid, ball, steps=10, n=500).accuracy
+        fit(net, dls, 3, fgsm_carry(ball, len(dls.train.dataset), dls.shape), opt=sgd(0.5), callbacks=[Schedule(cosine(0.1)), Validate(every=3), Progress(False)], **kw)
+        return judge(net, dls.valid, pgd(ball, 10), 500).accuracy
     plain,half = found(),found(amp=torch.bfloat16)
     assert plain > .2 and half > plain-.08
 
@@ -43,7 +45,7 @@ def test_compiled_is_the_same():
     dls = load_data('stripes', bs=500)
     def found(**kw):
         set_seed(0); net = sparsify(small_cnn(n_out=2, widths=(4,8,8)), .3, power(.5))
-        fit(net, dls, 1, clean, opt=sgd(.05), attack=partial(pgd, ball=Linf(.05), steps=2), progress=False, **kw)          # no attack in training: signs amplify the last bit
+        fit(net, dls, 1, clean, opt=sgd(0.05), attack=pgd(Linf(0.05), 2), callbacks=[Progress(False)], **kw)          # no attack in training: signs amplify the last bit
         return net
     plain,compiled = found(),found(compile='default')
     for a,b in zip(scores(plain), scores(compiled)): torch.testing.assert_close(a, b, rtol=0, atol=1e-4)

@@ -3,12 +3,14 @@ import importlib.util, sys, types
 import pytest, torch, torch.nn as nn
 from robin_nb.core import derived_seed, set_seed
 from robin_nb.data import load_data
-from robin_nb.evaluate import autoattack, evaluation, robust_accuracy, verify
+from robin_nb.evaluate import autoattack, evaluation, judge, verify
 from robin_nb.maps import bake
 from robin_nb.minimax import L2, Linf
 from robin_nb.models import small_cnn
 from robin_nb.objectives import clean
+from robin_nb.pgd import pgd
 from robin_nb.train import fit, sgd
+from robin_nb.train import Progress
 
 py = pytest.importorskip('pyautoattack', reason="AutoAttack is an extra: pip install 'robin_nb[eval]'")
 BALL,N = Linf(.03),12
@@ -17,7 +19,7 @@ BALL,N = Linf(.03),12
 def net():
     "A small network of which a weak attack breaks some pictures, and leaves some"
     set_seed(0); dls = load_data('fashion_mini', bs=50, augment=False)
-    net = small_cnn(widths=(4,8,8), normalize=(dls.mean, dls.std)); fit(net, dls, 1, clean, sgd(.2), progress=False)
+    net = small_cnn(widths=(4,8,8), normalize=(dls.mean, dls.std)); fit(net, dls, 1, clean, opt=sgd(0.2), callbacks=[Progress(False)])
     return bake(net).eval()
 
 @pytest.fixture(scope='module')
@@ -25,8 +27,8 @@ def dl(): return load_data('fashion_mini', bs=50).valid
 
 def whole(net, x, y, b=0, **kw):
     "The library by hand: all attacks in one call"
-    judge = py.AutoAttack(net.requires_grad_(False), norm='Linf', eps=BALL.eps, version='standard', seed=derived_seed(0, b) % 2**31, device='cpu')
-    adv = judge.run_standard_evaluation(x, y, batch_size=len(x))
+    theirs = py.AutoAttack(net.requires_grad_(False), norm='Linf', eps=BALL.eps, version='standard', seed=derived_seed(0, b) % 2**31, device='cpu')
+    adv = theirs.run_standard_evaluation(x, y, batch_size=len(x))
     adv = adv[0] if isinstance(adv, tuple) else adv
     with torch.no_grad(): return net(adv).argmax(1)==y
 
@@ -59,7 +61,7 @@ def test_killed_and_resumed(net, dl, calls, tmp_path):
 
 def test_l2_few_classes_and_rand(net, dl):
     found = autoattack(net, dl, L2(.3), 6)
-    assert 'L2 eps 0.3' in found.protocol and found.accuracy <= robust_accuracy(net, dl, L2(.3), n=6).accuracy+1/6
+    assert 'L2 eps 0.3' in found.protocol and found.accuracy <= judge(net, dl, pgd(L2(.3), 20), 6).accuracy+1/6
     x,y = torch.rand(4,1,8,8),torch.arange(4)
     for classes,names in (2,['apgd-ce','fab','square']), (3,['apgd-ce','fab','square']), (4,['apgd-ce','apgd-t','fab-t','square']):
         few = autoattack(small_cnn(n_out=classes, widths=(4,4,4)), [(x, y % classes, None)], Linf(.1))

@@ -11,7 +11,6 @@ Everything is resumed: a row whose report is there, of the same settings, is not
 """
 import argparse, inspect, itertools, json
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from matplotlib import pyplot as plt
@@ -20,14 +19,19 @@ from tqdm.auto import tqdm
 from robin_nb.cli import bytes_of, make_config, one_line_errors, robin_prune
 from robin_nb.core import Table, replacing, set_seed, write_json
 from robin_nb.data import load_data
-from robin_nb.evaluate import accuracy, robust_accuracy
+from robin_nb.evaluate import judge
 from robin_nb.maps import mask_table, scores
 from robin_nb.minimax import Linf
 from robin_nb.models import build_model, load_model
 from robin_nb.pgd import pgd
-from robin_nb.recipes import make_objective
-from robin_nb.train import History, cosine, fit, sgd
+from robin_nb.more_objectives import OBJECTIVES
+from robin_nb.loop import History, cosine
+from robin_nb.train import fit, sgd
 from robin_nb.viz import ATTACKED, CLEAN, GREY, STYLE, line, show_history
+from robin_nb.faster import ChannelsLast
+from robin_nb.checkpoint import Checkpoint
+from robin_nb.train import Progress, Validate
+from robin_nb.loop import Schedule
 
 # The rows: what `robin_prune` is asked for, by the name in the table
 EPS = .1
@@ -118,12 +122,13 @@ def random_mask(recipe, folder, restart):
                          train_norm=s.train_norm)
     net = build_model(config)
     for t in scores(net): t.requires_grad_(False)
-    history = fit(net, dls, s.epochs, make_objective(s.objective, ball, dls, s.steps, seed=s.seed),
-                  sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr), cosine(s.warmup), out=folder,
-                  resume=not restart, attack=partial(pgd, ball=ball, steps=s.steps), every=s.every,
-                  seed=s.seed, progress=False, channels_last=s.channels_last)
-    test = dict(clean=accuracy(net, dls.test).as_dict(),
-                robust=robust_accuracy(net, dls.test, ball).as_dict())
+    objective = OBJECTIVES.make(s.objective, ball=ball, steps=s.steps, seed=s.seed, **dls.facts)
+    valid = Validate(pgd(ball, s.steps), s.every)
+    callbacks = [Schedule(cosine(s.warmup)), valid, Checkpoint(folder, not restart),
+                 Progress(False)] + [ChannelsLast()]*s.channels_last
+    history = fit(net, dls, s.epochs, objective, opt=sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr), seed=s.seed, callbacks=[*callbacks])
+    test = dict(clean=judge(net, dls.test).as_dict(),
+                robust=judge(net, dls.test, pgd(ball, 20)).as_dict())
     write_json(dict(settings=settings(recipe), config=config, bytes=bytes_of(net),
                     layers=list(mask_table(net)), test=test, history=list(history),
                     seconds=round(sum(r['seconds'] for r in history), 1)), folder/'report.json')
@@ -155,7 +160,7 @@ def on_training(folder, n=1000):
     "PGD-20 accuracy on `n` training images: does the network at least fit what it saw?"
     net,config = load_model(folder/'model.safetensors')
     images = load_data(config['source']).train
-    return round(robust_accuracy(net, images, Linf(EPS), n=n).accuracy, 4)
+    return round(judge(net, images, pgd(Linf(EPS), 20), n).accuracy, 4)
 
 def table(rows, out, fitted=False):
     "Train all rows, say each, and write table.json, result.png and curves.png to `out`"

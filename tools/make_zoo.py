@@ -9,11 +9,11 @@ from robin_nb.additions import additions
 from robin_nb.cli import robin_prune
 from robin_nb.packed import load_packed, save_packed
 from robin_nb.data import load_data
-from robin_nb.evaluate import accuracy, autoattack, evaluation, robust_accuracy
+from robin_nb.evaluate import autoattack, evaluation, judge
 from robin_nb.maps import prunable
 from robin_nb.minimax import Linf
 from robin_nb.models import load_model
-from robin_nb.pgd import attacks_inside
+from robin_nb.pgd import attacks_inside, pgd
 
 ZOO = Path(__file__).parents[1]/'robin_nb'/'zoo'
 
@@ -31,7 +31,7 @@ def make(name, run, n, root):
     dls,ball = load_data(config['source'], root, bs=250),Linf(config['eps'])
     sha = hashlib.sha256(file.read_bytes()).hexdigest(); old = json.loads(file.with_suffix('.json').read_text()) if file.with_suffix('.json').exists() else {}
     with attacks_inside(net, additions):                              # attacks by addition, in float32
-        judged = dict(clean=accuracy(net, dls.test).as_dict(), pgd=robust_accuracy(net, dls.test, ball).as_dict())
+        judged = dict(clean=judge(net, dls.test).as_dict(), pgd=judge(net, dls.test, pgd(ball, 20)).as_dict())
     card = dict(data=config['source'], network=f"{config['arch']} {config['args'].get('widths', config['args'].get('width'))}", weights=sum(int((m.weight != 0).sum()) for m in prunable(net).values()), of=sum(m.weight.numel() for m in prunable(net).values()),
                 eps=ball.eps, command=command(settings), seed=settings['seed'], **{'chosen by': f"highest accuracy under PGD-{settings['steps']} on {len(dls.valid.dataset):,} images held out of the training set"}, epoch=report['best_epoch'],
                 training=f"{report['seconds']/60:.0f} minutes (wall clock, one thread, other work beside it); torch {report['versions']['torch']}", **judged,
