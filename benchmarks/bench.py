@@ -143,7 +143,7 @@ def share_of_sort(depth, bs):
 def masks(rounds):
     rows = []
     def old(s, k): return Sorted.forward(None, s.abs(), k)
-    def cut(s, k): return topk_mask(s, k)
+    def cut(s, k): return topk_mask(s, k, torch.bool)
     for n in 10**4, 10**5, 10**6, 10**7:
         s,k = torch.empty(n).uniform_(-.01, .01),n//100
         ts = [[time_of(f, s, k)[0] for f in (old, cut)] for _ in range(rounds+1)][1:]
