@@ -16,7 +16,7 @@ from robin_nb.cli import robin_prune
 from robin_nb.packed import load_packed, save_packed
 from robin_nb.surgery import size_table
 from robin_nb.core import replacing
-from robin_nb.data import load_data
+from robin_nb.data import Batch, load_data
 from robin_nb.maps import bake, mask_table, prunable, scores, sparsify
 from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
@@ -194,7 +194,7 @@ def test_terms_on_scores_count_in_lean_training():
     def trained(lean):
         torch.manual_seed(0)
         net = small()
-        def term(model, x, y, i=None, crop=None):
+        def term(model, batch):
             return sum(s.square().sum() for s in scores(net))
         fit(net, stripes(), 1, plus(clean, term), opt=sgd(0.1), callbacks=[Lean(lean), Progress(False)])
         return scores(net)
@@ -404,8 +404,9 @@ def test_free_with_another_batch_size():
     net, objective = small(), free(Linf(.1), 2)
     for n in 4, 8, 2:
         x, y = torch.rand(n, 1, 8, 8), torch.zeros(n, dtype=torch.long)
-        objective(net.train(), x, y).backward()
-    objective(net, torch.rand(3, 1, 12, 12), torch.zeros(3, dtype=torch.long)).backward()
+        objective(net.train(), Batch(x, y)).backward()
+    wider = Batch(torch.rand(3, 1, 12, 12), torch.zeros(3, dtype=torch.long))
+    objective(net, wider).backward()
 
 def test_two_threads_leave_the_model_as_it_was():
     "The first to enter is the first to leave, if both get in at once"
