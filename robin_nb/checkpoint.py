@@ -31,6 +31,7 @@ def _given(f):
         given |= {f'{what}{j}': v for j,v in enumerate(values)}
     return given | (f.__kwdefaults__ or {})
 
+# %% ../nbs/31_checkpoint.ipynb #0025441d
 def _facts(thing):
     "The name of `thing`, and what tells it from others of its kind, by name"
     if is_dataclass(thing):
@@ -92,11 +93,14 @@ def _parts(run):
         kinds.append(kind)
     return {name: part for name,part in parts.items() if hasattr(part, 'state_dict')}
 
+def _some(facts, keys):
+    return {k: facts[k] for k in keys if k in facts}
+
 def _settings(run):
     "What another run must agree on before it goes on with this one"
     groups = run.opt.param_groups
     keys = 'initial_lr','momentum','weight_decay','betas'
-    rates = [{k: g[k] for k in keys if k in g} for g in groups]
+    rates = [_some(g, keys) for g in groups]
     shapes = [tuple(p.shape) for g in groups for p in g['params']]
     matter = [c for c in run.callbacks if getattr(c, 'matters', False)]
     kinds = {type(c).__name__: describe(c) for c in matter}
@@ -125,9 +129,10 @@ def _open(file, settings, names):
         what = f"{file} is not a readable checkpoint ({type(e).__name__})"
         raise ValueError(f"{what}; {_ANEW}") from None
     other = [f"{k}={theirs.get(k)}, not {settings.get(k)}"
-             for k in sorted(theirs.keys() | settings.keys()) if theirs.get(k) != settings.get(k)]
+             for k in theirs.keys() | settings.keys() if theirs.get(k) != settings.get(k)]
     if other:
-        raise ValueError(f"{file.parent} holds a run with {'; '.join(other[:3])}; {_ANEW}")
+        shortest = '; '.join(sorted(other, key=lambda text: (len(text), text))[:3])
+        raise ValueError(f"{file.parent} holds a run with {shortest}; {_ANEW}")
     gone = ', '.join(sorted(saved['parts'].keys() - names))
     if gone:
         raise ValueError(f"{file.parent} holds the state of {gone}, which is missing here; {_ANEW}")

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['test_same', 'set_seed', 'fork_rng', 'derived_seed', 'default_device', 'ranks', 'gather', 'all_sum', 'gather_rows',
-           'replacing', 'held', 'nearest', 'Registry', 'write_json', 'one_line_errors', 'Table']
+           'replacing', 'held', 'nearest', 'Registry', 'write_json', 'same_run', 'one_line_errors', 'Table']
 
 # %% ../nbs/00_core.ipynb #885ad16e
 import inspect, json, os, random, re, secrets, sys
@@ -223,6 +223,32 @@ class Registry(dict):
 def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
+
+# %% ../nbs/00_core.ipynb #b3a65a7c
+def _differences(theirs, ours, path=''):
+    "What differs between two dictionaries and the dictionaries in them, as text"
+    said = []
+    for name in sorted(theirs.keys() | ours.keys()):
+        a,b = theirs.get(name),ours.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            said += _differences(a, b, f'{path}{name}.')
+        elif a != b:
+            said.append(f'{path}{name}={a}, not {b}')
+    return said
+
+def same_run(
+    folder,           # Holds a run, or nothing yet
+    theirs,           # Its settings, or the name of the JSON file in `folder` that has them
+    ours:dict,        # Those of the run that wants to go on there
+    otherwise:str='choose another folder',   # What to do where they differ
+):
+    "ValueError, with what differs, unless the run in `folder` has `ours` as its settings"
+    if isinstance(theirs, str):
+        file = Path(folder)/theirs
+        ours = json.loads(json.dumps(ours))                           # as it was written
+        theirs = json.loads(file.read_text()) if file.exists() else ours
+    if other := _differences(theirs, ours):
+        raise ValueError(f"{folder} holds a run with {'; '.join(other[:3])}; {otherwise}")
 
 # %% ../nbs/00_core.ipynb #a888c716
 _FORESEEN = (ValueError, TypeError, OSError, ArithmeticError, ImportError)

@@ -35,7 +35,7 @@ class ScoreMask(nn.Module):
         self.register_buffer('k', torch.tensor(k))
 
     def forward(self, w):
-        return w*ste_mask(self.scores, int(self.k))
+        return w*ste_mask(self.scores, self.k)
 
     def _load_from_state_dict(self, state, prefix, meta, strict, missing, unexpected, errors):
         theirs = state.get(prefix+'k', self.k)

@@ -46,15 +46,27 @@ def topk_mask(s:Tensor, k:int, dtype=None)->Tensor:
     return m.view_as(s).to(dtype or s.dtype)
 
 # %% ../nbs/16_masks.ipynb #dffa469c
-class _StraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, s, m): ctx.save_for_backward(s); return m.clone()
-    @staticmethod
-    def backward(ctx, g): return g*ctx.saved_tensors[0].sign(), None
+@torch.library.custom_op('robin_nb::topk_mask', mutates_args=())
+def _topk(s:Tensor, k:Tensor)->Tensor:
+    "`topk_mask`, with a count that is a tensor of one number, as one operator for compilers and exporters"
+    return topk_mask(s, int(k))
 
-def ste_mask(s:Tensor, k:int)->Tensor:
-    "`topk_mask(s, k)` forwards; backwards as if the mask were |s|"
-    return _StraightThrough.apply(s, topk_mask(s, k))
+@_topk.register_fake
+def _topk_shape(s, k):
+    return s.new_empty(s.shape)
+
+@_topk.register_vmap
+def _topk_each(info, dims, s, k):
+    "One mask after the other"
+    def rows(t, dim):
+        return [t]*info.batch_size if dim is None else t.unbind(dim)
+    pairs = zip(rows(s, dims[0]), rows(k, dims[1]))
+    return torch.stack([_topk(*pair) for pair in pairs]), 0
+
+def ste_mask(s:Tensor, k:int|Tensor)->Tensor:
+    "`topk_mask(s, k)` forwards; backwards as if the mask were |s|. Can be compiled, exported and transformed"
+    m,size = _topk(s.detach(), torch.as_tensor(k)),s.abs()
+    return m + (size-size.detach())                                   # adds 0, and the gradient of |s|
 
 # %% ../nbs/16_masks.ipynb #94eca92f
 @torch.no_grad()

@@ -21,9 +21,12 @@ from robin_nb.maps import bake, mask_table, prunable, scores, sparsify
 from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
 from robin_nb.models import build_model, load_model, resnet, save_model, small_cnn, small_resnet
-from robin_nb.objectives import at, clean, free, plus
+from robin_nb.objectives import at, clean
+from robin_nb.more_objectives import free, plus
 from robin_nb.pgd import frozen, pgd
-from robin_nb.recipes import ours, robust_bird, train_recipe
+from robin_nb.recipes import train_recipe
+from robin_nb.methods import ours, robust_bird
+from robin_nb.rules import RULES
 from robin_nb.loop import Callback, StopFit
 from robin_nb.checkpoint import TimeLimit
 from robin_nb.train import fit, sgd
@@ -247,12 +250,8 @@ def test_robust_bird_that_stops_before_it_is_validated():
     class Stop(Callback):
         def after_epoch(self, run):
             raise StopFit('at once')
-    import robin_nb.recipes as recipes
-    kept, recipes.RULES['early_bird'] = recipes.RULES['early_bird'], lambda run: Stop()
-    try:
+    with RULES.having('early_bird', lambda: Stop()):
         net, _, records = train_recipe(early, config, dls, Linf(.05), 10, steps=1, valid_steps=1, every=4)
-    finally:
-        recipes.RULES['early_bird'] = kept
     assert records[0]['best'] is None and records[0]['epochs'] == 1 and records[1]['best']
 
 class Remembers(Callback):
