@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 import torch, torch.nn as nn
-from .core import gather, ranks, replacing
+from .core import gather, ranks, replacing, same_run
 from .loop import Callback, StopFit
 
 # %% ../nbs/31_checkpoint.ipynb #4a94d187
@@ -128,11 +128,7 @@ def _open(file, settings, names):
     except Exception as e:
         what = f"{file} is not a readable checkpoint ({type(e).__name__})"
         raise ValueError(f"{what}; {_ANEW}") from None
-    other = [f"{k}={theirs.get(k)}, not {settings.get(k)}"
-             for k in theirs.keys() | settings.keys() if theirs.get(k) != settings.get(k)]
-    if other:
-        shortest = '; '.join(sorted(other, key=lambda text: (len(text), text))[:3])
-        raise ValueError(f"{file.parent} holds a run with {shortest}; {_ANEW}")
+    same_run(file.parent, theirs, settings, _ANEW)
     gone = ', '.join(sorted(saved['parts'].keys() - names))
     if gone:
         raise ValueError(f"{file.parent} holds the state of {gone}, which is missing here; {_ANEW}")

@@ -7,7 +7,7 @@ __all__ = ['PRESETS', 'fraction', 'arch_names', 'arch_config', 'bytes_of', 'robi
            'robin_evaluate', 'robin_info', 'robin_pack', 'robin_unpack', 'robin_export', 'robin_reproduce',
            'pages_folder', 'robin_pages']
 
-# %% ../nbs/90_cli.ipynb #d1e53c79
+# %% ../nbs/90_cli.ipynb #482ffb23
 import inspect, json, os, platform, re, shutil, subprocess, sys
 from functools import wraps
 from importlib import import_module
@@ -18,11 +18,11 @@ from fastcore.meta import delegates
 import robin_nb
 from .command import command, main                           # noqa: F401, for scripts
 
-# %% ../nbs/90_cli.ipynb #562efa1a
+# %% ../nbs/90_cli.ipynb #9431869d
 if __name__=='__main__' and '__file__' in globals():
     sys.exit(import_module('robin_nb.cli').main())
 
-# %% ../nbs/90_cli.ipynb #177c1280
+# %% ../nbs/90_cli.ipynb #c1b547b5
 def fraction(text:str)->float:
     "The number that `text` says, such as 0.1 or 8/255"
     try:
@@ -35,7 +35,7 @@ def _ball(norm, eps):
     from robin_nb.minimax import BALLS
     return BALLS[norm](fraction(eps))
 
-# %% ../nbs/90_cli.ipynb #97f8bbaf
+# %% ../nbs/90_cli.ipynb #659f6a8d
 def _sizes(text):
     try:
         sizes = [int(w) for w in text.split(',') if w.strip()]
@@ -67,7 +67,7 @@ def arch_config(dls, model:str='small_cnn', widths:str='', lbn:bool=True)->dict:
     asked = inspect.signature(ARCHS[arch]).parameters
     return dict(arch=arch, args={name: v for name,v in facts.items() if name in asked})
 
-# %% ../nbs/90_cli.ipynb #6d9ca84c
+# %% ../nbs/90_cli.ipynb #475ef040
 def bytes_of(model)->int:
     "Bytes of `model` on disk: masks at their limit, norms in fp16; dense weights 4 each"
     from torch.nn.modules.batchnorm import _BatchNorm
@@ -80,7 +80,7 @@ def bytes_of(model)->int:
         return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim > 1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/90_cli.ipynb #d831f45b
+# %% ../nbs/90_cli.ipynb #a36ee003
 def _figures(model, history, dls, ball, out):
     "history.png, attacks.png and, of a sparse model, masks.png in folder `out`"
     import torch
@@ -107,7 +107,7 @@ def _figures(model, history, dls, ball, out):
                 fig.savefig(part)
             plt.close(fig)
 
-# %% ../nbs/90_cli.ipynb #42e8d7cf
+# %% ../nbs/90_cli.ipynb #f982cf42
 def _join():
     "The device of this process; started by `torchrun`, it joins the others first"
     import torch
@@ -126,7 +126,7 @@ def _leave():
     sys.stderr.flush()
     os._exit(0)
 
-# %% ../nbs/90_cli.ipynb #445a11b1
+# %% ../nbs/90_cli.ipynb #c1ee00d5
 def _rules(o, net, dls, ball):
     "The rules that `o.rules` names, made for this network and these data"
     names = [name.strip() for name in o.rules.split(',') if name.strip()]
@@ -157,7 +157,7 @@ def _callbacks(o, attack, minutes, quiet, restart, out):
               Checkpoint(out, not restart, vars(o))]
     return always + [make() for wanted,make in asked if wanted]
 
-# %% ../nbs/90_cli.ipynb #988abf69
+# %% ../nbs/90_cli.ipynb #536000ab
 def _config(o, dls, ball):
     "Of the network that the options `o` describe"
     sparse = dict(keep=o.keep, budget=o.budget, p=o.p, map=o.map, seed=o.seed, init=o.init, a=o.a,
@@ -180,7 +180,7 @@ def _reported(o, net, config, history, results):
                 test={name: r.as_dict() for name,r in zip(('clean','robust'), results)},
                 seconds=round(sum(r['seconds'] for r in history), 1), history=list(history))
 
-# %% ../nbs/90_cli.ipynb #43d3eb46
+# %% ../nbs/90_cli.ipynb #be375aad
 def _prune(out, minutes, restart, no_figures, quiet, **asked):
     from robin_nb.core import ranks, set_seed, write_json
     from robin_nb.data import load_data
@@ -212,7 +212,7 @@ def _prune(out, minutes, restart, no_figures, quiet, **asked):
     if ranks()[1] > 1:
         _leave()
 
-# %% ../nbs/90_cli.ipynb #38c982b3
+# %% ../nbs/90_cli.ipynb #cb669470
 def _tell(report, results, quiet, out):
     epochs, asked = len(report['history']), report['settings']['epochs']
     if not report['finished']:
@@ -220,7 +220,7 @@ def _tell(report, results, quiet, out):
     if not quiet:
         print(*results, f"{report['bytes']:,} bytes, in {out}", sep='\n')
 
-# %% ../nbs/90_cli.ipynb #67b7dc2f
+# %% ../nbs/90_cli.ipynb #86ed8019
 _PAPER = dict(keep=.01, p=.1, a=.01, bs=256, lr=.1, warmup=0., augment=True, steps=10)
 
 def _presets():
@@ -253,7 +253,7 @@ def _after_preset(f):
         return f(**whole.arguments)
     return run
 
-# %% ../nbs/90_cli.ipynb #0e1fc288
+# %% ../nbs/90_cli.ipynb #d2f619e5
 def _training(
     eps:str='0.1',             # Size of the attack in pixels of [0,1], such as 0.1 or 8/255
     norm:str='linf',           # In which eps is measured
@@ -277,7 +277,7 @@ def _training(
 ):
     "What `robin_prune` takes besides, on how to train"
 
-# %% ../nbs/90_cli.ipynb #e9784680
+# %% ../nbs/90_cli.ipynb #4e6b3bdb
 @command
 @_after_preset
 @delegates(_training)
@@ -308,7 +308,7 @@ def robin_prune(
     said = locals() | kwargs
     _prune(**{name: v for name,v in said.items() if name not in ('preset','kwargs')})
 
-# %% ../nbs/90_cli.ipynb #39896a96
+# %% ../nbs/90_cli.ipynb #7a93bff8
 def _report(file):
     try:
         return json.loads(Path(file).read_text())
@@ -321,7 +321,7 @@ def open_model(file)->tuple:
     from robin_nb.packed import load_packed
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
 
-# %% ../nbs/90_cli.ipynb #72429216
+# %% ../nbs/90_cli.ipynb #17b7ad12
 def _curve(model, dl, ball, o):
     from robin_nb.evaluate import eps_curve
     from robin_nb.minimax import Linf
@@ -348,7 +348,7 @@ def attack_names()->list:
     from robin_nb.pgd import ATTACKS
     return [*ATTACKS, *_LOOKS]
 
-# %% ../nbs/90_cli.ipynb #71a36ca3
+# %% ../nbs/90_cli.ipynb #ebe22224
 def _attacked(name, model, dl, ball, o):
     "What the attack of this `name` finds"
     from robin_nb.core import nearest
@@ -360,7 +360,7 @@ def _attacked(name, model, dl, ball, o):
     attack = ATTACKS.make(name, ball=ball, steps=o.steps, restarts=o.restarts, seed=o.seed)
     return judge(model, dl, attack, o.n)
 
-# %% ../nbs/90_cli.ipynb #253f4d66
+# %% ../nbs/90_cli.ipynb #e31fb18b
 def _written(model, dl, first, result, classes, facts, out):
     "Print by class, and write the report to `out`"
     from robin_nb.core import write_json
@@ -373,7 +373,7 @@ def _written(model, dl, first, result, classes, facts, out):
     elif out:
         write_json(dict(facts, clean=first.as_dict(), attack=list(result)), out)
 
-# %% ../nbs/90_cli.ipynb #cce58981
+# %% ../nbs/90_cli.ipynb #534c4992
 def _opened(o, report):
     "The model, its config, the name of the data and their test part, as said or as in `report`"
     from robin_nb.core import default_device
@@ -405,7 +405,7 @@ def _evaluate(o):
     facts = dict(file=str(o.file), data=str(source))
     _written(model, dl, first, result, config['classes'], facts, o.out)
 
-# %% ../nbs/90_cli.ipynb #c2830c31
+# %% ../nbs/90_cli.ipynb #52dcfd31
 @command
 def robin_evaluate(
     file:str=None,             # A model file written by robin_prune or robin_pack
@@ -429,7 +429,7 @@ def robin_evaluate(
     o.n = n or None
     _verify(o) if verify else _evaluate(o)
 
-# %% ../nbs/90_cli.ipynb #e4330666
+# %% ../nbs/90_cli.ipynb #b10202e3
 @command
 def robin_info(
     file:str,                  # A model file written by robin_prune or robin_pack
@@ -450,7 +450,7 @@ def robin_info(
     takes = f"{Path(file).stat().st_size:,}"
     print(f"{bytes_of(model):,} bytes (masks at their limit, norms in fp16), {takes} in the file")
 
-# %% ../nbs/90_cli.ipynb #c14326a6
+# %% ../nbs/90_cli.ipynb #da366da4
 def _both(file, out):
     "A line with the sizes of two files"
     return ', '.join(f'{Path(f).stat().st_size:,} bytes in {f}' for f in (file, out))
@@ -480,7 +480,7 @@ def robin_unpack(
     save_model(model, out, {**config, 'sparse': None})
     print(_both(file, out))
 
-# %% ../nbs/90_cli.ipynb #9250db79
+# %% ../nbs/90_cli.ipynb #448a144c
 @command
 def robin_export(
     file:str,                  # A model file written by robin_prune or robin_pack
@@ -506,7 +506,7 @@ def robin_export(
     (to_onnx if out.endswith('.onnx') else to_program)(small, out, shape)
     print(f"{Path(out).stat().st_size:,} bytes in {out}")
 
-# %% ../nbs/90_cli.ipynb #cccaf4a0
+# %% ../nbs/90_cli.ipynb #6794bcc5
 @command
 def robin_reproduce(
     what:str='table',     # What is run
@@ -524,7 +524,7 @@ def robin_reproduce(
     from robin_nb.reproduce import run_cells
     run_cells(what, scale, out, data, root, shard, seeds, only, minutes, dry_run)
 
-# %% ../nbs/90_cli.ipynb #f69cad3a
+# %% ../nbs/90_cli.ipynb #28374c94
 def pages_folder()->Path:
     "Where the pages of the installed package are"
     here = Path(robin_nb.__file__).parent
@@ -534,7 +534,7 @@ def _shipped(page, part):
     hidden = any(q.startswith(('.', '_')) for q in part.parts)
     return page.suffix in ('.ipynb','.png','.json') and not hidden
 
-# %% ../nbs/90_cli.ipynb #81839f04
+# %% ../nbs/90_cli.ipynb #e4dfc9e6
 @command
 def robin_pages(
     folder:str,                # Copied to; files that are there stay as they are
