@@ -93,14 +93,11 @@ def _parts(run):
         kinds.append(kind)
     return {name: part for name,part in parts.items() if hasattr(part, 'state_dict')}
 
-def _some(facts, keys):
-    return {k: facts[k] for k in keys if k in facts}
-
 def _settings(run):
     "What another run must agree on before it goes on with this one"
     groups = run.opt.param_groups
     keys = 'initial_lr','momentum','weight_decay','betas'
-    rates = [_some(g, keys) for g in groups]
+    rates = [g.get(k) for g in groups for k in keys]
     shapes = [tuple(p.shape) for g in groups for p in g['params']]
     matter = [c for c in run.callbacks if getattr(c, 'matters', False)]
     kinds = {type(c).__name__: describe(c) for c in matter}
@@ -109,7 +106,7 @@ def _settings(run):
                 objective=describe(run.objective), optimizer=type(run.opt).__name__,
                 groups=str(rates), trained=str(shapes)) | kinds
 
-def _state(run, settings):
+def _everything(run, settings):
     "What a checkpoint holds; ValueError for what it could not give back"
     states = {name: part.state_dict() for name,part in _parts(run).items()}
     saved = dict(settings=settings, history=[dict(r) for r in run.history])
@@ -138,7 +135,7 @@ def _open(file, settings, names):
 class Checkpoint(Callback):
     "All of a run in folder `out` after each epoch; the same run goes on from there"
     order = -100
-    def __init__(self, out, resume:bool=True, settings:dict=None):
+    def __init__(self, out, resume:bool=True, settings:dict|None=None):
         "`settings`: more that a run must agree on before it goes on; `resume=False` starts anew"
         self.file, self.resume, self.more = Path(out)/'checkpoint.pt', resume, settings or {}
 
@@ -159,12 +156,12 @@ class Checkpoint(Callback):
                 if name not in ('model','opt') and name in self.saved['parts']:
                     part.load_state_dict(self.saved['parts'][name])
             torch.set_rng_state(self.saved['rng'])
-        _state(run, self.settings)                                    # refused now, or never
+        _everything(run, self.settings)                                    # refused now, or never
 
     def epoch_done(self, run):
         if ranks()[0]==0:
             with replacing(self.file) as part:
-                torch.save(_state(run, self.settings), part)
+                torch.save(_everything(run, self.settings), part)
         run.kept = f'the same call with out={str(self.file.parent)!r} goes on from there'
 
 # %% ../nbs/31_checkpoint.ipynb #21bab4ce

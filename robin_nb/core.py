@@ -32,7 +32,7 @@ def set_seed(seed:int, deterministic:bool=False):
 
 # %% ../nbs/00_core.ipynb #c77ae003
 @contextmanager
-def fork_rng(seed:int=None):
+def fork_rng(seed:int|None=None):
     """Inside, random numbers begin at `seed` (None: go on); after it Python, NumPy and PyTorch
     go on as if nothing had been drawn"""
     python, numpy = random.getstate(), np.random.get_state()
@@ -137,9 +137,8 @@ class _Held:
 class held:
     "Inside, each weight of `model` that maps compute is worked out once, and without gradient"
     def __init__(self, model, grad:bool=False):
-        """`grad`: let gradients gather at the weights, until `push` hands them on.
-        One such object serves step after step"""
-        self.model, self.grad = model, grad
+        "`grad`: let gradients gather at the weights, until `push` hands them on, step after step"
+        self.grad = grad
         maps = [m for m in model.modules() if isinstance(m, parametrize.ParametrizationList)]
         self.own = [_Held(m) for m in maps if 'forward' not in vars(m)]
         self.others = [vars(m)['forward'] for m in maps if 'forward' in vars(m)]
@@ -151,10 +150,8 @@ class held:
         except BaseException:
             self._let_go()
             raise
-        self.asked = [h.w for h in self.others if h.w.requires_grad]
-        for w in self.asked:
-            w.requires_grad_(False)
-        return self.model if not self.grad else self
+        self.asked = [h.w.requires_grad_(False) for h in self.others if h.w.requires_grad]
+        return self
 
     def __exit__(self, *_):
         for w in self.asked:
@@ -205,13 +202,12 @@ class Registry(dict):
     kinds = {}                                                       # all registries, by kind
     def __init__(self, kind:str):
         super().__init__()
-        self.kind = kind
-        Registry.kinds[kind] = self
+        self.kind, Registry.kinds[kind] = kind, self
 
     def __missing__(self, name):
         return nearest(name, dict(self), self.kind)
 
-    def entry(self, name:str=None, passes=None):
+    def entry(self, name:str|None=None, passes=None):
         """A decorator: what it stands on can be asked for as `name` (default: its own);
         `passes(steps)` -> (forwards, backwards) of a batch is its cost"""
         def add(maker):
