@@ -33,7 +33,7 @@ from robin_nb.train import fit, sgd
 from robin_nb.faster import AttackInside
 from robin_nb.checkpoint import Checkpoint
 from robin_nb.loop import Lean
-from robin_nb.train import Progress
+from robin_nb.train import Progress, Validate
 
 CONFIG = dict(arch='small_cnn', args=dict(widths=[4, 8, 16]), sparse=dict(keep=.2, p=.5, seed=0))
 DENSE = dict(arch='small_cnn', args=dict(widths=[4, 8, 16]))
@@ -231,9 +231,9 @@ def test_resume_refuses_another_attack(first, then, tmp_path):
     assert len(train(tmp_path, **first, epochs=2)) == 2
 
 def test_a_run_without_a_validated_epoch_ends_well(tmp_path):
-    history = train(tmp_path, every=3, epochs=3, callbacks=[TimeLimit(0)])
+    history = train(tmp_path, epochs=3, callbacks=[TimeLimit(0), Validate(every=3)])
     assert len(history) == 1 and history.best is None
-    assert train(tmp_path, every=3, epochs=3).best['epoch'] == 3
+    assert train(tmp_path, epochs=3, callbacks=[Validate(every=3)]).best['epoch'] == 3
 
 def test_a_command_without_a_validated_epoch_ends_well(tmp_path):
     folder = tmp_path/'x'
@@ -405,8 +405,7 @@ def test_free_with_another_batch_size():
     for n in 4, 8, 2:
         x, y = torch.rand(n, 1, 8, 8), torch.zeros(n, dtype=torch.long)
         objective(net.train(), Batch(x, y)).backward()
-    wider = Batch(torch.rand(3, 1, 12, 12), torch.zeros(3, dtype=torch.long))
-    objective(net, wider).backward()
+    objective(net, Batch(torch.rand(3, 1, 12, 12), torch.zeros(3, dtype=torch.long))).backward()
 
 def test_two_threads_leave_the_model_as_it_was():
     "The first to enter is the first to leave, if both get in at once"
