@@ -132,7 +132,7 @@ def batches(run):
 
 
 # %% ../nbs/30_loop.ipynb #33ed8cd0
-def _sizes(loader):
+def _batch_sizes(loader):
     "Pictures in each batch of `loader`; None where it does not say"
     bs = getattr(loader.sampler, 'bs', None)
     if bs is None or not hasattr(loader.dataset, '__len__'):
@@ -178,7 +178,7 @@ def _look(run, opt):
     with frozen(run.model), torch.no_grad():
         run.outputs = run.model(x.to(run.device)).shape[1]
     check_batch(x, y, run.outputs)
-    run.replays, run.sizes = getattr(run.objective, 'replays', 1), _sizes(run.data.train)
+    run.replays, run.sizes = getattr(run.objective, 'replays', 1), _batch_sizes(run.data.train)
     used = [s for s in run.sizes if s >= 2*ranks()[1]] if run.sizes else run.data.train
     run.steps = run.replays*len(used)
 

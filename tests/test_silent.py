@@ -16,7 +16,7 @@ from robin_nb.cli import robin_prune
 from robin_nb.packed import load_packed, save_packed
 from robin_nb.surgery import size_table
 from robin_nb.core import replacing
-from robin_nb.data import load_data
+from robin_nb.data import Batch, load_data
 from robin_nb.maps import bake, mask_table, prunable, scores, sparsify
 from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
@@ -33,7 +33,7 @@ from robin_nb.train import fit, sgd
 from robin_nb.faster import AttackInside
 from robin_nb.checkpoint import Checkpoint
 from robin_nb.loop import Lean
-from robin_nb.train import Progress
+from robin_nb.train import Progress, Validate
 
 CONFIG = dict(arch='small_cnn', args=dict(widths=[4, 8, 16]), sparse=dict(keep=.2, p=.5, seed=0))
 DENSE = dict(arch='small_cnn', args=dict(widths=[4, 8, 16]))
@@ -194,7 +194,7 @@ def test_terms_on_scores_count_in_lean_training():
     def trained(lean):
         torch.manual_seed(0)
         net = small()
-        def term(model, x, y, i=None, crop=None):
+        def term(model, batch):
             return sum(s.square().sum() for s in scores(net))
         fit(net, stripes(), 1, plus(clean, term), opt=sgd(0.1), callbacks=[Lean(lean), Progress(False)])
         return scores(net)
@@ -231,9 +231,9 @@ def test_resume_refuses_another_attack(first, then, tmp_path):
     assert len(train(tmp_path, **first, epochs=2)) == 2
 
 def test_a_run_without_a_validated_epoch_ends_well(tmp_path):
-    history = train(tmp_path, every=3, epochs=3, callbacks=[TimeLimit(0)])
+    history = train(tmp_path, epochs=3, callbacks=[TimeLimit(0), Validate(every=3)])
     assert len(history) == 1 and history.best is None
-    assert train(tmp_path, every=3, epochs=3).best['epoch'] == 3
+    assert train(tmp_path, epochs=3, callbacks=[Validate(every=3)]).best['epoch'] == 3
 
 def test_a_command_without_a_validated_epoch_ends_well(tmp_path):
     folder = tmp_path/'x'
@@ -404,8 +404,8 @@ def test_free_with_another_batch_size():
     net, objective = small(), free(Linf(.1), 2)
     for n in 4, 8, 2:
         x, y = torch.rand(n, 1, 8, 8), torch.zeros(n, dtype=torch.long)
-        objective(net.train(), x, y).backward()
-    objective(net, torch.rand(3, 1, 12, 12), torch.zeros(3, dtype=torch.long)).backward()
+        objective(net.train(), Batch(x, y)).backward()
+    objective(net, Batch(torch.rand(3, 1, 12, 12), torch.zeros(3, dtype=torch.long))).backward()
 
 def test_two_threads_leave_the_model_as_it_was():
     "The first to enter is the first to leave, if both get in at once"
