@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAPS', 'Map', 'ScoreMask', 'prunable', 'check_prunable', 'sparsify', 'score_maps', 'scores', 'masks', 'mask_table',
-           'mapped', 'bake', 'Twin']
+           'mapped', 'bake']
 
 # %% ../nbs/22_maps.ipynb #2802b596
 import copy
@@ -228,39 +228,3 @@ def bake(model:nn.Module)->nn.Module:
     for m in mapped(model):
         _plain(m, m.weight.detach().clone())
     return model.requires_grad_()
-
-# %% ../nbs/22_maps.ipynb #1d1f4280
-class Twin:
-    "A plain `net` that stands in for a sparsified `model` in training: it shares norms and biases, `pull` copies the effective weights in, `push` hands their gradients to the scores"
-    def __init__(self, model):
-        score_maps(model)
-        hooks = [v for m in model.modules() for name,v in vars(m).items() if name.endswith(('_hooks', '_hooks_with_kwargs', '_hooks_always_called'))]
-        self.net = copy.deepcopy(model, {id(t): t for t in [*model.parameters(), *model.buffers(), *hooks]})      # hooks are shared, those to come as well
-        self.model = model
-        theirs,self.layers = mapped(model),mapped(self.net)
-        self.maps = [(m.parametrizations.weight[0], m.parametrizations.weight.original) for m in theirs]
-        self.counts = [int(s.k) for s,_ in self.maps]
-        for m,(_,w) in zip(self.layers, self.maps): _plain(m, torch.empty_like(w))
-        self.zero = torch.zeros((), dtype=w.dtype, device=w.device)
-        self.pull()
-
-    @staticmethod
-    def of(model):
-        "A twin of `model`, or None if it has no maps, other ones than score masks, or weights to train under them"
-        found = [m.parametrizations.weight for m in mapped(model)]
-        return Twin(model) if found and all([type(q) for q in maps]==[ScoreMask] and not maps.original.requires_grad for maps in found) else None
-
-    @torch.no_grad()
-    def pull(self):
-        "Copy w*m of every layer into the twin"
-        for name,m in self.net.named_modules(): m._is_full_backward_hook = self.model.get_submodule(name)._is_full_backward_hook      # a kind of hook that may have come
-        for m,(s,w),k in zip(self.layers, self.maps, self.counts): torch.where(topk_mask(s.scores, k, torch.bool), w, self.zero, out=m.weight)
-
-    @torch.no_grad()
-    def push(self):
-        "Add the gradient of every weight of the twin, used up, to that of its score"
-        for m,(s,w) in zip(self.layers, self.maps):
-            if m.weight.grad is None: continue
-            g = m.weight.grad.mul_(w).mul_(s.scores.sign())
-            s.scores.grad = g if s.scores.grad is None else s.scores.grad.add_(g)      # an objective may have a term for scores
-            m.weight.grad = None
