@@ -5,15 +5,16 @@ Two yardsticks: the *dense floor*, a plain dense network of the same shape, atta
 it sorts all scores in every pass, attacks in training mode, and computes all gradients in every step of the attack.
 """
 import argparse, copy, importlib.util, json, os, platform, tempfile, time, warnings
+from contextlib import nullcontext
 from pathlib import Path
 os.environ.setdefault('GOMP_SPINCOUNT', '5000')                        # numba's threads and PyTorch's share the cores: none should spin for long
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.utils import parametrize
 from robin_nb.additions import additions
 from robin_nb.surgery import drop_dead, fold_norms
-from robin_nb.core import set_seed
+from robin_nb.core import held, set_seed
 from robin_nb.engine import Engine
-from robin_nb.maps import Twin, bake, prunable, scores, sparsify
+from robin_nb.maps import bake, prunable, scores, sparsify
 from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
 from robin_nb.models import resnet
@@ -69,22 +70,21 @@ def naive_step(model, attack):
     return step
 
 def lean_step(model, attack, amp=False, layout=torch.preserve_format, inside=None):
-    model = copy.deepcopy(model); twin = Twin(model); net = twin.net.to(memory_format=layout).train(); opt = optimizer(scores(model))
-    return plain_step(net, opt, attack, amp, layout, twin, inside)
+    net = copy.deepcopy(model).to(memory_format=layout).train()
+    return plain_step(net, optimizer(scores(net)), attack, amp, layout, held(net, grad=True), inside)
 
 def floor_step(model, attack, amp=False, layout=torch.preserve_format):
     net = bake(model).to(memory_format=layout).train()
     return plain_step(net, optimizer([p for p in net.parameters() if p.ndim>1]), attack, amp, layout)
 
-def plain_step(net, opt, attack, amp, layout, twin=None, inside=None):
+def plain_step(net, opt, attack, amp, layout, weights=None, inside=None):
     def step(x, y):
-        if twin: twin.pull()
         x = x.to(memory_format=layout)
-        with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+        with weights or nullcontext(), torch.autocast('cpu', torch.bfloat16, enabled=amp):
             with attacks_inside(net, inside): d = attack(net, x, y)
             loss = F.cross_entropy(net(x+d).float(), y)
         opt.zero_grad(); loss.backward()
-        if twin: twin.push()
+        if weights: weights.push()
         opt.step()
         return d
     return step
@@ -143,7 +143,7 @@ def share_of_sort(depth, bs):
 def masks(rounds):
     rows = []
     def old(s, k): return Sorted.forward(None, s.abs(), k)
-    def cut(s, k): return topk_mask(s, k, torch.bool)                  # as `Twin.pull` asks for it
+    def cut(s, k): return topk_mask(s, k, torch.bool)
     for n in 10**4, 10**5, 10**6, 10**7:
         s,k = torch.empty(n).uniform_(-.01, .01),n//100
         ts = [[time_of(f, s, k)[0] for f in (old, cut)] for _ in range(rounds+1)][1:]

@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['DATA', 'FASHION', 'Indexed', 'Images', 'Batches', 'loader', 'split', 'Subset', 'DataLoaders', 'as_loader', 'as_data',
-           'read_npz', 'import_torchvision', 'Files', 'Parts', 'load_data', 'Crop', 'Batch', 'check_batch']
+           'Parts', 'read_npz', 'import_torchvision', 'Files', 'load_data', 'Crop', 'Batch', 'check_batch']
 
-# %% ../nbs/02_data.ipynb #e8669eaf
+# %% ../nbs/02_data.ipynb #7c402d9c
 import copy, sys, warnings
+from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -18,7 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset,
 from torch.utils.data import SequentialSampler, default_collate
 from .core import Registry, derived_seed
 
-# %% ../nbs/02_data.ipynb #cb8500ae
+# %% ../nbs/02_data.ipynb #8355f0e2
 class Indexed(Dataset):
     "A data set that is asked for whole batches: indexed by a list of places, it gives (x, y, i)"
     def read(self, i):
@@ -32,7 +33,7 @@ class Indexed(Dataset):
 def _floats(x):
     return x.float()/255 if x.dtype==torch.uint8 else x.float()
 
-def _places(t, n, what):
+def _whole(t, n, what):
     "`t` as int64 (n,)"
     t = torch.as_tensor(t)
     if t.shape != (n,) or t.is_floating_point():
@@ -40,15 +41,16 @@ def _places(t, n, what):
                          f"got {t.dtype} {tuple(t.shape)}")
     return t.long()
 
+# %% ../nbs/02_data.ipynb #7a6f92fb
 class Images(Indexed):
     "Pictures `x` uint8 (n,c,h,w), or floats in [0,1] of any shape, and labels `y` (n,), in memory"
     def __init__(self, x, y):
         self.x = torch.as_tensor(x)
         if len(self.x) != len(y):
             raise ValueError(f"{len(self.x)} images but {len(y)} labels")
-        if len(self.x) == 0:
+        if len(y)==0:
             raise ValueError("no images")
-        self.y = _places(y, len(self.x), 'labels')
+        self.y = _whole(y, len(y), 'labels')
 
     def __len__(self):
         return len(self.y)
@@ -60,7 +62,8 @@ class Images(Indexed):
 class Batches(Sampler):
     "Index tensors of `bs` each out of `n`; shuffled by `seed` and the epoch if a `seed` is given"
     def __init__(self, n, bs, seed=None):
-        self.n, self.bs, self.seed, self.epoch, self.part = n, bs, seed, 0, (0, 1)
+        self.n, self.bs, self.seed = n, bs, seed
+        self.epoch, self.part = 0, (0, 1)
 
     def set_epoch(self, epoch):
         self.epoch = epoch
@@ -80,30 +83,34 @@ class Batches(Sampler):
 
     @contextmanager
     def sharded(self, first:int, every:int):
-        "Inside, of each batch only every `every`-th index from `first` on, for one of several processes"
+        "Inside, of each batch only every `every`-th index from `first` on, for one process of many"
         self.part, before = (first, every), self.part
         try:
             yield self
         finally:
             self.part = before
 
-# %% ../nbs/02_data.ipynb #f7265ae7
+# %% ../nbs/02_data.ipynb #259fdfad
 def loader(ds, bs=128, seed=None, workers=0):
-    "A `DataLoader` that takes its batches whole from `ds`; in order, or shuffled if a `seed` is given; in `workers` processes beside this one"
-    return DataLoader(ds, batch_size=None, sampler=Batches(len(ds), bs, seed), num_workers=workers, persistent_workers=workers>0)
+    "A `DataLoader` of the `Indexed` `ds`, shuffled if `seed` is given, read by `workers` processes"
+    order = Batches(len(ds), bs, seed)
+    return DataLoader(ds, batch_size=None, sampler=order, num_workers=workers,
+                      persistent_workers=workers>0)
 
 # %% ../nbs/02_data.ipynb #a45a00ec
 def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
-    "Indices of `n` training pictures in two sorted parts, (train, validation); `valid` is a share, with at least 500 pictures and at most a fifth"
-    if not 0 <= valid <= .2: raise ValueError(f"valid is a share of at most .2; got {valid}")
+    "Places of `n` pictures in two sorted parts, (train, validation); `valid` is a share"
+    if not 0 <= valid <= .2:
+        raise ValueError(f"valid is a share of at most .2; got {valid}")
     k = min(max(round(valid*n), 500), n//5) if valid else 0
-    if not k: raise ValueError(f"nothing is held out of {n} images for validation; bring more images, or a larger share than {valid}")
+    if not k:
+        raise ValueError(f"nothing is held out of {n} images for validation; bring more images, "
+                         f"or a larger share than {valid}")
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     return order[k:].sort().values, order[:k].sort().values
 
-# %% ../nbs/02_data.ipynb #0bed311b
 class Subset(Indexed):
-    "The pictures `idx` of `ds`, renumbered from 0"
+    "The pictures `idx` of `ds`, an `Indexed`, renumbered from 0"
     def __init__(self, ds, idx):
         self.ds,self.idx = ds,idx
 
@@ -113,30 +120,36 @@ class Subset(Indexed):
     def read(self, i):
         return self.ds.read(self.idx[i])
 
-# %% ../nbs/02_data.ipynb #4ecd1f71
+# %% ../nbs/02_data.ipynb #35052f74
 @dataclass
 class DataLoaders:
     "Loaders of raw batches (x, y, i) and what a model must know of the data"
-    train: DataLoader         # Shuffled, anew in each epoch
-    valid: DataLoader         # Held out of the training set; chooses models
-    test: DataLoader = None   # Judges, and chooses nothing
-    name: str = ''            # What tables call the data
-    classes: tuple = ()       # Class names
-    mean: tuple = (0.,)       # Of the training pixels, per channel
-    std: tuple = (1.,)        # Likewise
-    pad: int = 0              # Zero padding of a random crop
-    flip: bool = False        # Whether a mirrored picture is still a picture of its class
+    train: DataLoader              # Shuffled, anew in each epoch
+    valid: DataLoader              # Held out of the training set; chooses models
+    test: DataLoader|None = None   # Judges, and chooses nothing
+    name: str = ''                 # What tables call the data
+    classes: Sequence = ()         # Class names
+    mean: Sequence = (0.,)         # Of the training pixels, per channel
+    std: Sequence = (1.,)          # Likewise
+    pad: int = 0                   # Zero padding of a random crop
+    flip: bool = False             # Whether a mirrored picture is still a picture of its class
+
     def to(self, device):
-        "Move pictures that are in memory to `device`, as bytes, once: no batch waits for its way there"
+        "Move pictures that are in memory to `device`, as bytes, once, so that no batch has to wait"
         for dl in self.train, self.valid, self.test:
             ds = getattr(dl, 'dataset', None)
             if isinstance(ds, Images):
                 ds.x,ds.y = ds.x.to(device),ds.y.to(device)
         return self
+
     @property
-    def n_classes(self): return len(self.classes)
+    def n_classes(self):
+        return len(self.classes)
+
     @property
-    def shape(self): return tuple(next(iter(self.valid))[0].shape[1:])
+    def shape(self):
+        return tuple(next(iter(self.valid))[0].shape[1:])
+
     @property
     def facts(self):
         "What an objective by name may ask for"
@@ -148,8 +161,8 @@ def _triple(batch):
     if not isinstance(batch, (tuple, list)) or len(batch) not in (2,3):
         raise ValueError(f"a batch must be (x, y) or (x, y, i); got a {type(batch).__name__}")
     x = _floats(torch.as_tensor(batch[0]))
-    y = _places(batch[1], len(x), 'labels')
-    i = _places(batch[2], len(x), 'the places i') if len(batch)==3 else None
+    y = _whole(batch[1], len(x), 'labels')
+    i = _whole(batch[2], len(x), 'the places i') if len(batch)==3 else None
     return x, y, i
 
 class _Items(Indexed):
@@ -165,77 +178,69 @@ class _Items(Indexed):
         try:
             batch = default_collate(items)
         except (TypeError, RuntimeError) as e:
-            raise ValueError(f"pictures of this {type(self.ds).__name__} make no batch, they must be "
-                             f"tensors (c,h,w) of one size ({str(e).splitlines()[0][:80]})") from None
+            why = str(e).splitlines()[0][:80]
+            raise ValueError(f"pictures of this {type(self.ds).__name__} make no batch: they must "
+                             f"be tensors (c,h,w) of one size ({why})") from None
         return _triple(batch)[:2]
 
 # %% ../nbs/02_data.ipynb #a3eb4530
+def _counts(dl):
+    "Whether the batches of `dl` hold the pictures of its data set from the first to the last"
+    orders = [type(getattr(dl, name, None)) for name in ('sampler','batch_sampler')]
+    return (orders==[SequentialSampler, BatchSampler] and getattr(dl, 'in_order', True)
+            and dl.collate_fn is default_collate)                     # another may leave some out
+
 class _Triples:
-    "The batches of `dl` as (x, y, i); where they come in order i counts the pictures, else it is None"
+    "The batches of `dl` as (x, y, i); i counts the pictures where it can be known, else it is None"
     def __init__(self, dl):
-        self.dl,self.dataset,self.bs = dl,getattr(dl, 'dataset', None),getattr(dl, 'batch_size', None)
-        kinds = [type(getattr(dl, name, None)) for name in ('sampler','batch_sampler')]
-        plain = kinds==[SequentialSampler, BatchSampler] and getattr(dl, 'in_order', True)
-        self.in_order = plain and dl.collate_fn is default_collate          # another may leave some out
-
-    @property
-    def sampler(self):
-        return self
-
-    def set_epoch(self, epoch):
-        "Tell those parts of the loader that ask for it which epoch begins"
-        for part in getattr(self.dl, 'sampler', None),getattr(self.dl, 'batch_sampler', None):
-            if hasattr(part, 'set_epoch'):
-                part.set_epoch(epoch)
+        self.dl = dl
+        self.dataset,self.sampler = [getattr(dl, name, None) for name in ('dataset','sampler')]
 
     def __len__(self):
         return len(self.dl)
 
     def __iter__(self):
-        seen = 0
+        counts,n = _counts(self.dl),0
         for batch in self.dl:
             x,y,i = _triple(batch)
-            if i is None and self.in_order:
-                i = torch.arange(seen, seen+len(y))
-            seen += len(y)
+            i = torch.arange(n, n+len(y)) if i is None and counts else i
+            n += len(y)
             yield x, y, i
 
 # %% ../nbs/02_data.ipynb #7f41e018
-def _are_tensors(thing):
-    pair = isinstance(thing, (tuple, list)) and len(thing)==2
-    return pair and all(isinstance(t, (Tensor, np.ndarray)) for t in thing)
-
 def _indexed(thing):
-    "A data set or tensors (x, y) as a data set that is asked for whole batches; None for others"
-    if _are_tensors(thing):
-        return Images(*thing)
-    if isinstance(thing, Dataset) and not isinstance(thing, (Indexed, IterableDataset)):
+    "A Dataset or tensors (x, y) as an `Indexed`; None for what is neither"
+    if isinstance(thing, Indexed):
+        return thing
+    if isinstance(thing, Dataset) and not isinstance(thing, IterableDataset):
         return _Items(thing)
-    return thing if isinstance(thing, Indexed) else None
+    pair = isinstance(thing, (tuple, list)) and len(thing)==2
+    if pair and all(isinstance(t, (Tensor, np.ndarray)) for t in thing):
+        return Images(*thing)
 
 def as_loader(
-    thing,           # Tensors (x, y), a Dataset, or a loader of batches (x, y) or (x, y, i)
-    bs:int=128,      # Images in a batch, unless `thing` is a loader
-    seed:int=None,   # Of the order, unless `thing` is a loader; None: as they stand
-    workers:int=0,   # Processes that read a Dataset
+    thing,                # Tensors (x, y), a Dataset, or a loader of batches (x, y) or (x, y, i)
+    bs:int=128,           # Images in a batch, unless `thing` is a loader
+    seed:int|None=None,   # Of the order, unless `thing` is a loader; None: as they stand
+    workers:int=0,        # Processes that read a Dataset
 ):
     "A loader of batches (x, y, i) of `thing`; i is None where a loader does not tell the order"
-    if isinstance(getattr(thing, 'sampler', None), (Batches, _Triples)):
+    if isinstance(thing, _Triples) or isinstance(getattr(thing, 'sampler', None), Batches):
         return thing
     ds = _indexed(thing)
     if ds is None and (not hasattr(thing, '__iter__') or isinstance(thing, (str, dict, Tensor))):
         raise ValueError(f"data must be tensors (x, y), a Dataset or a DataLoader of (x, y); "
-                         f"got a {type(thing).__name__} (`load_data` reads names and files)")
+                         f"got a {type(thing).__name__} (load_data reads names and files)")
     if not hasattr(thing, '__len__'):
-        raise ValueError(f"a {type(thing).__name__} has no length, and can be gone through once")
+        raise ValueError(f"a {type(thing).__name__} has no length; put it into a DataLoader")
     if len(thing if ds is None else ds)==0:
         raise ValueError("no images")
     return _Triples(thing) if ds is None else loader(ds, bs, seed, workers)
 
-# %% ../nbs/02_data.ipynb #f794fc6f
+# %% ../nbs/02_data.ipynb #8e55aea9
 def _check_bs(bs):
     if bs < 2:
-        raise ValueError(f"bs must be at least 2, because batch norms need more than one image; got {bs}")
+        raise ValueError(f"bs must be at least 2, because batch norms need two images; got {bs}")
 
 def _held_out(ds, valid, seed):
     "Two parts of `ds`, (train, validation); see `split`"
@@ -245,106 +250,24 @@ def _held_out(ds, valid, seed):
     return Subset(ds, a), Subset(ds, b)
 
 def as_data(
-    thing,              # `DataLoaders`, (train, valid) of what `as_loader` takes, a Dataset, or (x, y)
-    bs:int=128,         # Images in a batch, unless there are loaders
-    seed:int=0,         # Of the held-out part and of the order of training batches
-    valid:float=.02,    # Share held out of a single Dataset or (x, y)
-    workers:int=0,      # Processes that read a Dataset
-)->DataLoaders:         # Without a test part, unless `thing` has one
-    "What to train and to validate on, out of `thing`"
+    thing,             # `DataLoaders`, a pair (train, valid), a Dataset, or tensors (x, y)
+    bs:int=128,        # Images in a batch, unless there are loaders
+    seed:int=0,        # Of the held-out part and of the order of training batches
+    valid:float=.02,   # Share that is held out of a single Dataset or (x, y)
+    workers:int=0,     # Processes that read a Dataset
+)->DataLoaders:        # Without a test part, unless `thing` has one
+    "What to train on and what to choose by, out of `thing`; each of a pair is taken `as_loader`"
     if isinstance(thing, DataLoaders):
         return thing
     _check_bs(bs)
     ds = _indexed(thing)
-    if ds is not None:
-        parts = _held_out(ds, valid, seed)
-    elif isinstance(thing, (tuple, list)) and len(thing)==2:
-        parts = thing
-    else:
-        raise ValueError(f"nothing can be held out of a {type(thing).__name__} for validation; give a pair "
-                         "(train, valid), `DataLoaders`, a Dataset or tensors (x, y)")
-    return DataLoaders(*[as_loader(part, bs, order, workers) for part,order in zip(parts, (seed,None))])
+    if ds is None and not (isinstance(thing, (tuple, list)) and len(thing)==2):
+        raise ValueError(f"nothing can be held out of a {type(thing).__name__} for validation; "
+                         "give a pair (train, valid), DataLoaders, a Dataset or tensors (x, y)")
+    train,held = thing if ds is None else _held_out(ds, valid, seed)
+    return DataLoaders(as_loader(train, bs, seed, workers), as_loader(held, bs, None, workers))
 
-# %% ../nbs/02_data.ipynb #8e55aea9
-def _stripes(n, seed):
-    g = torch.Generator().manual_seed(seed)
-    y = torch.randint(0, 2, (n,), generator=g)
-    bars = (.25 + .5*torch.rand(n, 8, 1, generator=g).round()).expand(n, 8, 8)
-    x = torch.where(y[:,None,None]==1, bars.transpose(1,2), bars) + .15*torch.randn(n, 8, 8, generator=g)
-    return (x.clamp(0,1)*255).round().byte()[:,None], y
-
-def _blobs(n, seed):
-    g = torch.Generator().manual_seed(seed)
-    y = torch.randint(0, 2, (n,), generator=g)
-    x = torch.tensor([[.35,.4],[.65,.6]])[y] + .09*torch.randn(n, 2, generator=g)
-    return x.clamp(0,1), y
-
-# %% ../nbs/02_data.ipynb #99f8fda9
-def _channels_first(x, what):
-    if x.dtype != np.uint8: raise ValueError(f"{what} must be uint8; got {x.dtype}")
-    if x.ndim==3: return x[:,None]
-    if x.ndim==4 and x.shape[-1] in (1,3): return np.ascontiguousarray(x.transpose(0,3,1,2))
-    if x.ndim==4 and x.shape[1] in (1,3): return x
-    raise ValueError(f"{what} must be (n,h,w), (n,h,w,c) or (n,c,h,w) with 1 or 3 channels; got {x.shape}")
-
-def read_npz(file):
-    "Parts of an .npz file with `train_images`, `train_labels`, `test_images`, `test_labels` and perhaps `valid_...`: {part: (x uint8 (n,c,h,w), y)}"
-    if not Path(file).is_file(): raise FileNotFoundError(f"no file {file}")
-    try:
-        with np.load(file) as z: d = {name: z[name] for name in z.files}
-    except Exception as e: raise ValueError(f"{file} is not a readable .npz file ({type(e).__name__}); write it with numpy.savez") from None
-    missing = [k for k in ('train_images','train_labels','test_images','test_labels') if k not in d]
-    if missing: raise ValueError(f"{file} lacks {', '.join(missing)}; it has {', '.join(d) or 'nothing'}")
-    parts = {}
-    for part in 'train','valid','test':
-        if f'{part}_images' not in d: continue
-        x,y = _channels_first(d[f'{part}_images'], f'{file}: {part}_images'),d[f'{part}_labels']
-        if len(x)==0: raise ValueError(f"{file}: {part}_images is empty")
-        if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
-            raise ValueError(f"{file}: {part}_labels must be class numbers 0, 1, 2, ... of shape (n,); got {y.dtype} {y.shape}")
-        parts[part] = x,y.astype(np.int64)
-    return parts
-
-# %% ../nbs/02_data.ipynb #6e53ed8b
-def import_torchvision():
-    "Import torchvision, also where its compiled operators do not match the installed torch"
-    import sys
-    try: import torchvision
-    except RuntimeError as e:
-        if 'torchvision::' not in str(e): raise
-        for name in [m for m in sys.modules if m.split('.')[0]=='torchvision']: del sys.modules[name]
-        ops = import_torchvision.ops = torch.library.Library('torchvision', 'DEF')      # kept: the declarations live as long as it does
-        for op in 'nms','qnms': ops.define(f'{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore'); import torchvision
-    return torchvision
-
-# %% ../nbs/02_data.ipynb #a01a3cf0
-class Files(Indexed):
-    "Pictures in subfolders of `folder` named after their class (all, or `classes` in this order), as torchvision's `ImageFolder`; the short side becomes 8/7 of `size`, then the centre `size` x `size`"
-    def __init__(self, folder, size=224, classes=None):
-        tv = import_torchvision()
-        if not Path(folder).is_dir(): raise FileNotFoundError(f"no folder {folder}")
-        found = tv.datasets.ImageFolder(folder)
-        self.classes = list(classes) if classes else found.classes
-        missing = sorted(set(self.classes) - set(found.classes))
-        if missing: raise ValueError(f"{folder} lacks {len(missing)} of the {len(self.classes)} classes, for example {missing[0]}")
-        number = {found.class_to_idx[c]: j for j,c in enumerate(self.classes)}
-        self.samples = [(f, number[c]) for f,c in found.samples if c in number]
-        t = tv.transforms
-        self.transform = t.Compose([t.Resize(size*8//7), t.CenterCrop(size), t.PILToTensor()])
-    def __len__(self): return len(self.samples)
-    def _picture(self, file):
-        from PIL import Image
-        with Image.open(file) as img:
-            return self.transform(img.convert('RGB'))
-
-    def read(self, i):
-        samples = [self.samples[j] for j in i.tolist()]
-        x = torch.stack([self._picture(file) for file,_ in samples])
-        return _floats(x), torch.tensor([y for _,y in samples])
-
-# %% ../nbs/02_data.ipynb #b6e1bee5
+# %% ../nbs/02_data.ipynb #39f28f23
 DATA = Registry('data')
 
 @dataclass
@@ -352,23 +275,81 @@ class Parts:
     "Pictures and labels (x, y) in memory, before batches are made of them"
     train: tuple
     test: tuple
-    valid: tuple = None       # None: held out of `train`
-    classes: tuple = ()       # Class names; none: the labels as they are
-    pad: int = 4              # See `DataLoaders`
-    flip: bool = True         # Likewise
+    valid: tuple|None = None     # None: held out of `train`
+    classes: Sequence = ()       # Class names; none: the labels as they are
+    pad: int = 4                 # See `DataLoaders`
+    flip: bool = True            # Likewise
 
 def _drawn(draw, seed, classes):
     "Parts of a data set that `draw`(n, seed) makes"
     train,valid,test = [draw(n, 3*seed+j) for j,n in enumerate((2000,500,500))]
     return Parts(train, test, valid, classes, pad=0, flip=False)
 
+# %% ../nbs/02_data.ipynb #098a667d
+def _stripes(n, seed):
+    g = torch.Generator().manual_seed(seed)
+    y = torch.randint(0, 2, (n,), generator=g)
+    bars = (.25 + .5*torch.rand(n, 8, 1, generator=g).round()).expand(n, 8, 8)
+    clean = torch.where(y[:,None,None]==1, bars.transpose(1,2), bars)
+    x = clean + .15*torch.randn(n, 8, 8, generator=g)
+    return (x.clamp(0,1)*255).round().byte()[:,None], y
+
 @DATA.entry('stripes')
 def _stripes_parts(seed):
     return _drawn(_stripes, seed, ('lying','standing'))
 
+def _blobs(n, seed):
+    g = torch.Generator().manual_seed(seed)
+    y = torch.randint(0, 2, (n,), generator=g)
+    x = torch.tensor([[.35,.4],[.65,.6]])[y] + .09*torch.randn(n, 2, generator=g)
+    return x.clamp(0,1), y
+
 @DATA.entry('blobs')
 def _blobs_parts(seed):
     return _drawn(_blobs, seed, ('left','right'))
+
+# %% ../nbs/02_data.ipynb #99f8fda9
+def _channels_first(x, what):
+    if x.dtype != np.uint8:
+        raise ValueError(f"{what} must be uint8; got {x.dtype}")
+    if x.ndim==3:
+        return x[:,None]
+    if x.ndim==4 and x.shape[-1] in (1,3):
+        return np.ascontiguousarray(x.transpose(0,3,1,2))
+    if x.ndim==4 and x.shape[1] in (1,3):
+        return x
+    raise ValueError(f"{what} must be (n,h,w), (n,h,w,c) or (n,c,h,w) with 1 or 3 channels; "
+                     f"got {x.shape}")
+
+def _part(arrays, part, file):
+    "(x uint8 (n,c,h,w), y int64) of the `part` of a file"
+    x = _channels_first(arrays[f'{part}_images'], f'{file}: {part}_images')
+    y = arrays[f'{part}_labels']
+    if len(x)==0:
+        raise ValueError(f"{file}: {part}_images is empty")
+    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
+        raise ValueError(f"{file}: {part}_labels must be class numbers 0, 1, 2, ... of shape (n,); "
+                         f"got {y.dtype} {y.shape}")
+    return x, y.astype(np.int64)
+
+# %% ../nbs/02_data.ipynb #e74813de
+def read_npz(file)->dict:
+    "`Parts` of an .npz file of train_images, train_labels, test_... and perhaps valid_..., by name"
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"no file {file}")
+    try:
+        with np.load(file) as z:
+            arrays = {name: z[name] for name in z.files}
+    except Exception as e:
+        raise ValueError(f"{file} is not a readable .npz file ({type(e).__name__}); "
+                         "write it with numpy.savez") from None
+    parts = ['train','valid','test'] if 'valid_images' in arrays else ['train','test']
+    needed = [f'{part}_{what}' for part in parts for what in ('images','labels')]
+    missing = [name for name in needed if name not in arrays]
+    if missing:
+        raise ValueError(f"{file} lacks {', '.join(missing)}; "
+                         f"it has {', '.join(arrays) or 'nothing'}")
+    return {part: _part(arrays, part, file) for part in parts}
 
 # %% ../nbs/02_data.ipynb #9228e19f
 FASHION = ('T-shirt','trouser','pullover','dress','coat','sandal','shirt','sneaker','bag','boot')
@@ -378,7 +359,26 @@ def _fashion_mini():
     parts = read_npz(files('robin_nb')/'assets'/'fashion_mini.npz')
     return Parts(**parts, classes=FASHION, pad=2)
 
-# %% ../nbs/02_data.ipynb #31b41489
+# %% ../nbs/02_data.ipynb #6e53ed8b
+def import_torchvision():
+    "Import torchvision, also where its compiled operators do not match the installed torch"
+    try:
+        import torchvision
+    except RuntimeError as e:
+        if 'torchvision::' not in str(e):
+            raise
+        for name in [m for m in sys.modules if m.split('.')[0]=='torchvision']:
+            del sys.modules[name]
+        ops = torch.library.Library('torchvision', 'DEF')
+        import_torchvision.ops = ops                                  # they live as long as it
+        for op in 'nms','qnms':
+            ops.define(f'{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            import torchvision
+    return torchvision
+
+# %% ../nbs/02_data.ipynb #93768371
 def _fetch(name, kind, root):
     "Training and test part of torchvision's data set `kind`"
     make = getattr(import_torchvision().datasets, kind)
@@ -392,18 +392,18 @@ def _fetch(name, kind, root):
         raise FileNotFoundError(f"{name} is not in {root} and could not be fetched ({why}); "
                                 "give root=, or a path to an .npz file") from None
 
-def _fetched(name, kind, root, pad=4, flip=True):
+def _fetched(name, kind, root, **known):
+    "`Parts` of torchvision's data set `kind`, with what is `known` of it"
     def pair(ds):
         y = ds.labels if kind=='SVHN' else ds.targets
         return _channels_first(np.asarray(ds.data), name), np.asarray(y)
     train,test = _fetch(name, kind, root)
-    classes = () if kind=='SVHN' else tuple(train.classes)
-    return Parts(pair(train), pair(test), classes=classes, pad=pad, flip=flip)
+    return Parts(pair(train), pair(test), **dict(classes=getattr(train, 'classes', ())) | known)
 
-# %% ../nbs/02_data.ipynb #915a488c
+# %% ../nbs/02_data.ipynb #848340f0
 @DATA.entry('fashion_mnist')
 def _fashion_mnist(root):
-    return replace(_fetched('fashion_mnist', 'FashionMNIST', root, pad=2), classes=FASHION)
+    return _fetched('fashion_mnist', 'FashionMNIST', root, classes=FASHION, pad=2)
 
 @DATA.entry('cifar10')
 def _cifar10(root):
@@ -417,22 +417,50 @@ def _cifar100(root):
 def _svhn(root):
     return _fetched('svhn', 'SVHN', root, flip=False)
 
-def _stats(x):
-    x = x.reshape(len(x), x.shape[1], -1).double().div(255 if x.dtype==torch.uint8 else 1)
-    return tuple(round(v, 4) for v in x.mean((0,2)).tolist()), tuple(round(v, 4) for v in x.std((0,2)).tolist())
+# %% ../nbs/02_data.ipynb #a01a3cf0
+class Files(Indexed):
+    """Pictures in subfolders of `folder` named after their class (all, or `classes` in this order);
+    the short side becomes 8/7 of `size`, then the centre `size` x `size`"""
+    def __init__(self, folder, size=224, classes=None):
+        tv = import_torchvision()
+        if not Path(folder).is_dir():
+            raise FileNotFoundError(f"no folder {folder}")
+        found = tv.datasets.ImageFolder(folder)
+        self.classes = list(classes) if classes else found.classes
+        missing = sorted(set(self.classes) - set(found.classes))
+        if missing:
+            raise ValueError(f"{folder} lacks {len(missing)} of the {len(self.classes)} classes, "
+                             f"for example {missing[0]}")
+        number = {found.class_to_idx[c]: j for j,c in enumerate(self.classes)}
+        self.samples = [(f, number[c]) for f,c in found.samples if c in number]
+        t = tv.transforms
+        self.transform = t.Compose([t.Resize(size*8//7), t.CenterCrop(size), t.PILToTensor()])
 
-# %% ../nbs/02_data.ipynb #be480116
+    def __len__(self):
+        return len(self.samples)
+
+    def read(self, i):
+        from PIL import Image
+        samples = [self.samples[j] for j in i.tolist()]
+        x = []
+        for file,_ in samples:
+            with Image.open(file) as img:
+                x.append(self.transform(img.convert('RGB')))
+        return _floats(torch.stack(x)), torch.tensor([y for _,y in samples])
+
+# %% ../nbs/02_data.ipynb #b6e1bee5
 def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
     if not (folder/'train').is_dir():
-        raise FileNotFoundError(f"{folder} needs the folders train and test (or val) "
-                                "with one folder per class inside")
-    held = folder/'val' if (folder/'val').is_dir() and not (folder/'test').is_dir() else folder/'test'
+        raise FileNotFoundError(f"{folder} needs the folders train and test (or val) with one "
+                                "folder per class inside")
     ds = Files(folder/'train', size, classes)
-    train,valid = _held_out(ds, valid, seed)
+    train,held = _held_out(ds, valid, seed)
+    has_val = (folder/'val').is_dir() and not (folder/'test').is_dir()
+    test = Files(folder/('val' if has_val else 'test'), size, ds.classes)
     return DataLoaders(
         loader(train, bs, seed, workers),
-        loader(valid, bs, None, workers),
-        loader(Files(held, size, ds.classes), bs, None, workers),
+        loader(held, bs, None, workers),
+        loader(test, bs, None, workers),
         folder.name, tuple(ds.classes), mean=(.485,.456,.406), std=(.229,.224,.225),
         pad=size//8 if size < 64 else 4, flip=True)
 
@@ -441,26 +469,34 @@ def _imagenet100(root, bs, valid, seed, size, workers):
     classes = (files('robin_nb')/'assets'/'imagenet100.txt').read_text().split()
     return _from_folder(root, bs, valid, seed, size, workers, classes)
 
-# %% ../nbs/02_data.ipynb #d42b241b
+# %% ../nbs/02_data.ipynb #5a02f6d4
+def _stats(x):
+    "Mean and standard deviation of pictures `x` (n,c,...), per channel"
+    x = x.reshape(len(x), x.shape[1], -1).double().div(255 if x.dtype==torch.uint8 else 1)
+    def rounded(t):
+        return tuple(round(v, 4) for v in t.tolist())
+    return rounded(x.mean((0,2))), rounded(x.std((0,2)))
+
 def _dealt(parts, name, bs, valid, seed):
     "`parts` as `DataLoaders`"
     train,test = Images(*parts.train),Images(*parts.test)
     train,held = (train, Images(*parts.valid)) if parts.valid else _held_out(train, valid, seed)
     highest = max(int(ds.y.max()) for ds in (train, held, test))
     classes = tuple(parts.classes) or tuple(str(c) for c in range(1+highest))
-    dls = [loader(train, bs, seed), loader(held, bs), loader(test, bs)]
-    return DataLoaders(*dls, name, classes, *_stats(train.x), parts.pad, parts.flip)
+    return DataLoaders(loader(train, bs, seed), loader(held, bs), loader(test, bs),
+                       name, classes, *_stats(train.x), parts.pad, parts.flip)
 
+# %% ../nbs/02_data.ipynb #4636d62e
 def load_data(
-    name:str,         # One of `DATA`, a path to an .npz file, or a folder with `train` and `test` (or `val`)
-    root=None,        # Where downloaded sets are kept; default `data`
-    bs:int=128,       # Images in a batch
-    valid:float=.02,  # Share of the training set held out for validation
-    seed:int=0,       # Of the held-out part and of the order of training batches
-    augment:bool=True,  # Whether training pictures are to be shifted and mirrored (by `fit`, with `pad` and `flip`)
-    size:int=224,     # Side of pictures read from folders
-    workers:int=0,    # Processes that read pictures from folders
-)->DataLoaders:       # Batches are raw (x in [0,1], y, i)
+    name:str,           # One of `DATA`, an .npz file, or a folder with train and test (or val)
+    root=None,          # Where downloaded sets are kept; default `data`
+    bs:int=128,         # Images in a batch
+    valid:float=.02,    # Share of the training set held out, where no validation part is given
+    seed:int=0,         # Of the held-out part and of the order of training batches
+    augment:bool=True,  # Whether training pictures are to be shifted and mirrored (pad, flip)
+    size:int=224,       # Side of pictures read from folders
+    workers:int=0,      # Processes that read pictures from folders
+)->DataLoaders:         # Batches are raw (x in [0,1], y, i)
     "Loaders for training, validation and test"
     _check_bs(bs)
     name,root = str(name),Path(root or 'data')
@@ -476,54 +512,62 @@ def load_data(
     dls = _dealt(made, Path(name).stem, bs, valid, seed) if isinstance(made, Parts) else made
     return dls if augment else replace(dls, pad=0, flip=False)
 
-# %% ../nbs/02_data.ipynb #1a53833f
+# %% ../nbs/02_data.ipynb #c00565ed
 class _Noise(torch.Generator):
     "Random numbers that know of which part of a batch they are asked"
 
+def _window(crop, t):
+    "What images or canvases `t` are indexed by to read or write the windows of `crop`"
+    h,w = crop.size
+    rows = crop.top[:,None]+torch.arange(h)
+    cols = crop.left[:,None]+torch.arange(w)
+    cols = torch.where(crop.flip[:,None], cols.flip(1), cols)
+    n,c = [torch.arange(k, device=t.device) for k in (crop.n, t.shape[1])]
+    return (n[:,None,None,None], c[:,None,None],
+            rows.to(t.device)[:,None,:,None], cols.to(t.device)[:,None,None,:])
+
+def _canvas(crop, t):
+    "`t`, if it is a canvas of `crop`"
+    full = tuple(s+2*crop.pad for s in crop.size)
+    if t.ndim != 4 or len(t) != crop.n or tuple(t.shape[-2:]) != full:
+        raise ValueError(f"this crop is for {crop.n} images of {crop.size} or canvases of {full}; "
+                         f"got {tuple(t.shape)}")
+    return t
+
+# %% ../nbs/02_data.ipynb #9a9cb8d4
 class Crop:
-    "One random window, and mirroring if `flip`, for each of `n` images of `size` (h,w) inside a border of `pad`, as a function of `seed`"
+    "Random windows, mirrored or not, of `n` images of `size` (h,w) in a border of `pad`, by `seed`"
     def __init__(self, n, size, pad=0, seed=0, flip=True):
         g = torch.Generator().manual_seed(seed)
-        self.n,self.size,self.pad,self.seed = n,tuple(size),pad,seed
+        self.n, self.size, self.pad, self.seed = n, tuple(size), pad, seed
         self.top,self.left = torch.randint(0, 2*pad+1, (2,n), generator=g)
         self.flip = (torch.rand(n, generator=g) < .5) & flip
         self.part = None
 
     def share(self, first, every):
-        "The crop of every `every`-th image from `first` on, with the random numbers that they have in the whole batch"
+        "The crop of every `every`-th image from `first` on, with their random numbers of the whole"
         part = copy.copy(self)
         part.top,part.left,part.flip = [t[first::every] for t in (self.top, self.left, self.flip)]
         part.n,part.part = len(part.top),(first, every, self.n)
         return part
 
     def noise(self):
-        "Random numbers for one batch, the same after an interruption. A `share` of the crop is told its part"
+        "Random numbers for one batch, the same after an interruption; a `share` tells its part"
         g = _Noise()
         g.part = self.part
         return g.manual_seed(derived_seed(self.seed, 1))
 
-    def _window(self, t):
-        (h,w),dev = self.size,t.device
-        rows,cols = self.top[:,None]+torch.arange(h),self.left[:,None]+torch.arange(w)
-        cols = torch.where(self.flip[:,None], cols.flip(1), cols)
-        return (torch.arange(self.n, device=dev)[:,None,None,None], torch.arange(t.shape[1], device=dev)[:,None,None],
-                rows.to(dev)[:,None,:,None], cols.to(dev)[:,None,None,:])
-
-    def _canvas(self, t):
-        full = tuple(s+2*self.pad for s in self.size)
-        if t.ndim != 4 or len(t) != self.n or tuple(t.shape[-2:]) != full:
-            raise ValueError(f"this crop is for {self.n} images of {self.size} or canvases of {full}; got {tuple(t.shape)}")
-        return t
-
     def __call__(self, x):
-        "Windows of images `x` (n,c,h,w), padded with 0; or of canvases, which are `pad` wider on every side"
-        if not self.pad and not self.flip.any(): return x
-        if x.shape[-2:]==self.size: x = F.pad(x, [self.pad]*4)
-        return self._canvas(x)[self._window(x)]
+        "Windows of images `x` (n,c,h,w), padded with 0; or of canvases, `pad` wider on every side"
+        if not self.pad and not self.flip.any():
+            return x
+        if x.shape[-2:]==self.size:
+            x = F.pad(x, [self.pad]*4)
+        return _canvas(self, x)[_window(self, x)]
 
     def put(self, canvas, d):
-        "Write windows `d` back to where they were cut from `canvas`, in place; the rest of it stays"
-        self._canvas(canvas)[self._window(canvas)] = d
+        "Write windows `d` to where they were cut from `canvas`, in place; the rest of it stays"
+        _canvas(self, canvas)[_window(self, canvas)] = d
         return canvas
 
 # %% ../nbs/02_data.ipynb #d31f8e76
@@ -532,15 +576,20 @@ class Batch:
     "Images `x` (n,c,h,w) in [0,1], already cropped, and labels `y` (n,)"
     x: Tensor
     y: Tensor
-    i: Tensor = None                    # Their places in the training set (n,)
-    crop: Crop = None                   # How they were cropped
-    generator: torch.Generator = None   # Of the batch's noise, a function of its place in the run
-    def __len__(self): return len(self.y)
+    i: Tensor|None = None                    # Their places in the training set (n,), where known
+    crop: Crop|None = None                   # How they were cropped
+    generator: torch.Generator|None = None   # Of its noise, a function of its place in the run
+
+    def __len__(self):
+        return len(self.y)
 
 # %% ../nbs/02_data.ipynb #3be1772e
 def check_batch(x, y, n_classes=None):
     "Raise unless images `x` lie in [0,1] and labels `y` in 0 to `n_classes` - 1"
     lo,hi = x.min().item(),x.max().item()
-    if not (lo >= 0 and hi <= 1): raise ValueError(f"images must lie in [0,1], normalisation belongs inside the model; got [{lo:.3g}, {hi:.3g}]")
+    if not (lo >= 0 and hi <= 1):
+        raise ValueError("images must lie in [0,1], normalisation belongs inside the model; "
+                         f"got [{lo:.3g}, {hi:.3g}]")
     if n_classes and not (0 <= y.min() and y.max() < n_classes):
-        raise ValueError(f"labels must lie in 0..{n_classes-1}, as the model has {n_classes} outputs; got {y.min().item()}..{y.max().item()}")
+        raise ValueError(f"labels must lie in 0..{n_classes-1}, as the model has {n_classes} "
+                         f"outputs; got {y.min().item()}..{y.max().item()}")

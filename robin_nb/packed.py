@@ -97,7 +97,7 @@ def _norm_parts(model, kind):
     out,affine = [],any((m.weight is not None) and ((m.weight != 1).any() or m.bias.any()) for m in _norms(model))
     for m in _norms(model):
         if not m.track_running_stats: raise ValueError("a batch norm without running statistics cannot be packed")
-        out += squeeze(m.running_mean, m.running_var, m.eps, kind)
+        out += squeeze(m.running_mean, m.running_var, m.eps) if kind=='<f2' else (m.running_mean.numpy(), m.running_var.numpy())
         if affine and m.weight is not None: out += [m.weight.detach().cpu().numpy(), m.bias.detach().cpu().numpy()]
     with np.errstate(over='ignore'): out = [t.astype(kind)+np.zeros(1, kind) for t in out]                # so that 0 has one form
     if not all(np.isfinite(t).all() for t in out): raise ValueError("a norm has statistics beyond fp16; ask for statistics='fp32'")
@@ -192,7 +192,9 @@ def _fill_norms(net, data, kind, affine):
         if len(t) != n or not np.isfinite(t).all() or (np.signbit(t) & (t==0)).any(): raise ValueError("numbers are missing, not finite, or minus zero")
         return t
     for m in _norms(net):
-        mean,var = unsqueeze(take(m.num_features), take(m.num_features), m.eps, kind)
+        mean,var = take(m.num_features).astype('f8'),take(m.num_features).astype('f8')
+        if kind=='<f2': mean,var = unsqueeze(mean, var, m.eps)
+        if (var < 0).any(): raise ValueError('a negative variance')
         m.running_mean.copy_(torch.from_numpy(mean)); m.running_var.copy_(torch.from_numpy(var))
         if affine and m.weight is not None: m.weight.copy_(torch.from_numpy(take(m.num_features).astype('f4'))); m.bias.copy_(torch.from_numpy(take(m.num_features).astype('f4')))
     if here != len(data): raise ValueError("more numbers than the norms have")

@@ -6,148 +6,238 @@
 __all__ = ['ConvWithConstant', 'drop_dead', 'fold_norms', 'size_table']
 
 # %% ../nbs/46_surgery.ipynb #23849065
-import copy, operator
+import operator
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import partial
 import torch, torch.fx, torch.nn as nn, torch.nn.functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from .core import Table
 from .maps import bake, prunable
 from .models import Normalize
 from .additions import norm_affine
 from .engine import Tracer
 
-# %% ../nbs/46_surgery.ipynb #23b89329
-class ConvWithConstant(nn.Conv2d):
-    "A convolution that also had inputs which were constant: `ones` (out,1,k,k) is what they make of a plane of ones"
-    def forward(self, x): return super().forward(x) + F.conv2d(torch.ones_like(x[:1,:1]), self.ones, None, self.stride, self.padding, self.dilation)
-
-# %% ../nbs/46_surgery.ipynb #30ad3cc0
-class _Flow:
-    "A tensor of the traced network: the `space` of its channels, and which of them are constant (`const`), with what `value`"
-    def __init__(self, space, const=None, value=None): self.space,self.const,self.value = space,const,value
-
-def _is(node, net, *kinds): return node.op=='call_module' and isinstance(net.get_submodule(node.target), kinds)
-_KEEPS = (nn.ReLU, nn.Identity, nn.Dropout, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.Flatten)
-_ADDS = (operator.add, operator.iadd, torch.add)
-
 # %% ../nbs/46_surgery.ipynb #41851b2e
-def _split(m, channels):
-    "The weight of layer `m` as (out, channels, the rest): a linear layer may read several numbers of one channel"
-    return m.weight.detach().reshape(m.weight.shape[0], channels, -1)
-
-def _through(m, flow):
-    "What layer `m` makes of inputs that are constant: which outputs are constant, their value, and the kernel (out, the rest) of the constant part"
-    w = _split(m, m.weight.shape[1] if flow.const is None else len(flow.const))
-    const = torch.zeros(w.shape[1], dtype=torch.bool) if flow.const is None else flow.const
-    part = torch.einsum('ock,c->ok', w, torch.where(const, flow.value, 0.)) if const.any() else torch.zeros(w.shape[0], w.shape[2])
-    still = (w[:,~const]==0).flatten(1).all(1)
-    if isinstance(m, nn.Conv2d) and any(m.padding): still &= (part==0).all(1)            # next to the border it varies
-    return still, part.sum(1) + (0 if m.bias is None else m.bias.detach()), part
-
-# %% ../nbs/46_surgery.ipynb #3d1c16c6
-def _norm(m, v): scale,shift = norm_affine(m, torch.double); return (v*scale+shift).to(v.dtype).detach()
-
-def _follow(net):
-    "The graph of plain `net`, the flow of every node, and for every layer its (node, space that it reads, space that it writes)"
-    graph,flows,layers,same = Tracer().trace(net),{},{},{}
-    def root(s):
-        while s in same: s = same[s]
-        return s
-    called = [n.target for n in graph.nodes if n.op=='call_module' and [*net.get_submodule(n.target).state_dict()]]
-    if len(set(called)) < len(called): raise ValueError(f"cannot follow channels where a layer is used twice ({max(called, key=called.count)})")
-    for node in graph.nodes:
-        had = [flows[a] for a in node.all_input_nodes]; a = had[0] if had else None
-        m = net.get_submodule(node.target) if node.op=='call_module' else None
-        if node.op=='placeholder': flow = _Flow('input')
-        elif node.op=='output': flow = a
-        elif isinstance(m, (nn.Conv2d, nn.Linear)) and getattr(m, 'groups', 1)==1 and getattr(m, 'padding_mode', 'zeros')=='zeros':
-            still,value,_ = _through(m, a); flow = _Flow(node.name, still, value); layers[node.target] = node,a.space,node.name
-        elif isinstance(m, _BatchNorm) and m.track_running_stats: flow = a if a.const is None else _Flow(a.space, a.const, _norm(m, a.value))
-        elif isinstance(m, nn.ReLU) or node.target in (F.relu, torch.relu): flow = a if a.const is None else _Flow(a.space, a.const, a.value.relu())
-        elif isinstance(m, (*_KEEPS, Normalize)) or node.target is torch.flatten: flow = a
-        elif node.target in _ADDS and len(had)==2 and None not in (had[0].const, had[1].const):
-            b = had[1]; flow = _Flow(root(a.space), a.const & b.const, a.value+b.value)
-            if root(a.space) != root(b.space): same[root(b.space)] = root(a.space)
-        else: raise ValueError(f"cannot follow channels through {node.target} ({type(m).__name__ if m else node.op}); the network itself works as always")
-        flows[node] = flow
-    return graph, flows, {name: (node, root(i), root(o)) for name,(node,i,o) in layers.items()}, root
+class ConvWithConstant(nn.Conv2d):
+    "A convolution with constant inputs too: `ones` (out,1,k,k) is what they are to a plane of ones"
+    def forward(self, x):
+        how = self.stride, self.padding, self.dilation
+        return super().forward(x) + F.conv2d(torch.ones_like(x[:1,:1]), self.ones, None, *how)
 
 # %% ../nbs/46_surgery.ipynb #d3c63701
-def _stays(net, flows, layers, root):
-    "For every space a mask of the channels that stay"
-    out = root([f for n,f in flows.items() if n.op=='output'][0].space)
-    sizes = {o: net.get_submodule(name).weight.shape[0] for name,(_,_,o) in layers.items()}
-    stay = {s: torch.zeros(n, dtype=torch.bool) for s,n in sizes.items()}
-    for node,f in flows.items():
-        if f.const is not None: stay[root(f.space)] |= ~f.const
-    stay[out][:] = True
-    while True:
-        before = {s: t.clone() for s,t in stay.items()}
-        for s in stay:
-            if s==out: continue
-            reads = [(_split(net.get_submodule(name), sizes[s])[stay[o]] != 0).any(2).any(0) for name,(_,i,o) in layers.items() if i==s]
-            stay[s] &= torch.stack(reads).any(0)
-            if not stay[s].any(): stay[s][0] = True
-        if all(torch.equal(stay[s], before[s]) for s in stay): return stay
+@dataclass
+class _Flow:
+    "A tensor of the network: the `space` of its channels, which are constant, with what value"
+    space: str
+    const: torch.Tensor
+    value: torch.Tensor
+
+def _by_channel(m, n):
+    "The weight of layer `m` as (out,n,rest): a linear layer may read several numbers of a channel"
+    return m.weight.detach().reshape(len(m.weight), n, -1)
+
+def _constant_part(m, flow):
+    "What layer `m` makes of the constant channels of `flow`: a kernel (out,rest)"
+    w = _by_channel(m, len(flow.const))
+    part = m.ones.flatten(1) if isinstance(m, ConvWithConstant) else torch.zeros_like(w[:,0])
+    if not flow.const.any():
+        return part
+    return part + torch.einsum('ock,c->ok', w, torch.where(flow.const, flow.value, 0.))
+
+def _with_bias(m, part):
+    return part.sum(1) + (0 if m.bias is None else m.bias.detach())
 
 # %% ../nbs/46_surgery.ipynb #b3acc877
-def _narrow(m, flow, stay_in, stay_out):
-    "Cut layer `m` down to the channels that stay, and hand on what those that go have contributed"
-    w,gone = m.weight.detach(),flow if stay_in is None else _Flow(None, flow.const & ~stay_in, flow.value)
-    part = _through(m, gone)[2][stay_out]
-    if stay_in is not None: w = _split(m, len(stay_in))[:,stay_in].reshape(len(w), -1, *w.shape[2:])
-    m.weight = nn.Parameter(w[stay_out].contiguous())
-    if m.bias is not None: m.bias = nn.Parameter(m.bias.detach()[stay_out])
-    if isinstance(m, nn.Conv2d): m.out_channels,m.in_channels = m.weight.shape[:2]
-    else: m.out_features,m.in_features = m.weight.shape
-    if not part.any(): return
-    if isinstance(m, nn.Conv2d) and any(m.padding): m.__class__ = ConvWithConstant; m.register_buffer('ones', part.reshape(len(part), 1, *m.kernel_size))
-    else: m.bias = nn.Parameter(part.sum(1) + (0 if m.bias is None else m.bias.detach()))
+class _Channels:
+    "The channels of plain `net`, followed along its graph: the flow out of each node"
+    def __init__(self, net):
+        self.net, self.flows, self.tied = net, {}, {}
+        self.layers, self.norms = [], []              # (module, flow in, flow out); (module, flow)
+        for node in Tracer().trace(net).nodes:
+            self.flows[node] = _flow_out(self, node, *[self.flows[a] for a in node.all_input_nodes])
 
-@torch.no_grad()
-def drop_dead(model:nn.Module)->nn.Module:
-    "A narrower plain network with the logits of `model` in eval mode, on the CPU: channels that are constant or that nothing reads are cut out, to a fixpoint; layers that read constants may become `ConvWithConstant`. ValueError where channels cannot be followed"
-    net = copy.deepcopy(bake(model)).cpu().eval()
-    _,flows,layers,root = _follow(net)
-    stay = _stays(net, flows, layers, root)
-    for node,f in flows.items():
-        if _is(node, net, _BatchNorm) and (own := stay.get(root(f.space))) is not None:
-            m = net.get_submodule(node.target); m.num_features = int(own.sum())
-            for name,t in [*m.named_parameters(), *m.named_buffers()]:
-                if t.ndim: setattr(m, name, nn.Parameter(t[own]) if isinstance(t, nn.Parameter) else t[own])
-    for name,(node,i,o) in layers.items(): _narrow(net.get_submodule(name), flows[node.all_input_nodes[0]], stay.get(i), stay[o])
-    return net
+    def space(self, flow):
+        "The space of `flow`, or the one that it is tied to"
+        name = flow.space
+        while name in self.tied:
+            name = self.tied[name]
+        return name
+
+    def layer(self, m, came, name):
+        part = _constant_part(m, came)
+        const = (_by_channel(m, len(came.const))[:,~came.const]==0).flatten(1).all(1)
+        if isinstance(m, nn.Conv2d) and any(m.padding):
+            const &= (part==0).all(1)                                 # next to the border it varies
+        went = _Flow(name, const, _with_bias(m, part))
+        self.layers.append((m, came, went))
+        return went
+
+    def sum(self, a, b):
+        space, other = self.space(a), self.space(b)
+        if other != space:
+            self.tied[other] = space
+        return _Flow(space, a.const & b.const, a.value+b.value)
+
+# %% ../nbs/46_surgery.ipynb #59143995
+_KEEPS = (nn.ReLU, nn.Identity, nn.Dropout, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.Flatten)
+_LAYERS = (nn.Conv2d.forward, nn.Linear.forward, ConvWithConstant.forward)
+_ADDS = (operator.add, operator.iadd, torch.add)
+
+def _module(net, node):
+    return net.get_submodule(node.target) if node.op=='call_module' else None
+
+def _is_layer(m):
+    plain = getattr(m, 'groups', 1)==1 and getattr(m, 'padding_mode', 'zeros')=='zeros'
+    return plain and getattr(type(m), 'forward', None) in _LAYERS
+
+# %% ../nbs/46_surgery.ipynb #7d3bd4e9
+def _flow_out(channels, node, came=None, *others):
+    "The flow out of `node`, into which `came` and `others` flow; ValueError where nobody knows"
+    m = _module(channels.net, node)
+    if any(m is known for known,*_ in channels.layers+channels.norms):
+        raise ValueError(f"cannot follow channels where a layer is used twice ({node.target})")
+    if node.op=='placeholder':
+        return _Flow('input', torch.tensor([False]), torch.zeros(1))  # as one channel, which varies
+    if _is_layer(m):
+        return channels.layer(m, came, node.name)
+    if isinstance(m, _BatchNorm) and m.track_running_stats:
+        channels.norms.append((m, came))
+        scale, shift = norm_affine(m, torch.double)
+        return replace(came, value=(came.value*scale+shift).to(came.value.dtype))
+    if isinstance(m, nn.ReLU) or node.target in (F.relu, torch.relu):
+        return replace(came, value=came.value.relu())
+    if isinstance(m, _KEEPS) or node.target is torch.flatten or node.op=='output' and not others:
+        return came
+    if isinstance(m, Normalize) and not came.const.any():
+        return came
+    if node.target in _ADDS and not node.kwargs and len(others)==1:
+        if 'input' not in (came.space, others[0].space):
+            return channels.sum(came, *others)
+    raise ValueError(f"cannot follow channels through {node.target} "
+                     f"({type(m).__name__ if m else node.op}); the network itself works as always")
+
+# %% ../nbs/46_surgery.ipynb #389abdea
+def _read(channels, space, stay):
+    "Which channels of `space` are read by a layer, for one of its channels that `stay`"
+    read = torch.zeros_like(stay[space])
+    for m,came,went in channels.layers:
+        if channels.space(came)==space:
+            w = _by_channel(m, len(read))[stay[channels.space(went)]]
+            read |= (w != 0).any(2).any(0)
+    return read
+
+def _stays(channels):
+    "For every space a mask of the channels that stay"
+    stay = {channels.space(went): torch.zeros_like(went.const) for _,_,went in channels.layers}
+    for flow in channels.flows.values():
+        if flow.space != 'input':
+            stay[channels.space(flow)] |= ~flow.const
+    out = channels.space(flow)                                        # of the last node
+    stay[out][:] = True
+    changed = True
+    while changed:
+        changed = False
+        for space in [s for s in stay if s != out]:
+            left = stay[space] & _read(channels, space, stay)
+            if not left.any():
+                left[0] = True
+            changed |= not torch.equal(left, stay[space])
+            stay[space] = left
+    return stay
 
 # %% ../nbs/46_surgery.ipynb #cf598d96
+def _narrow_norm(m, own):
+    m.num_features = int(own.sum())
+    for name,t in [*m.named_parameters(), *m.named_buffers()]:
+        if t.ndim:
+            setattr(m, name, nn.Parameter(t[own]) if isinstance(t, nn.Parameter) else t[own])
+
+def _narrow(m, came, stay_in, stay_out):
+    "Cut layer `m` down to the channels that stay, and hand on what those that go have contributed"
+    part = _constant_part(m, replace(came, const=came.const & ~stay_in))[stay_out]
+    w = _by_channel(m, len(stay_in))[stay_out][:,stay_in]
+    m.weight = nn.Parameter(w.reshape(len(w), -1, *m.weight.shape[2:]))
+    if m.bias is not None:
+        m.bias = nn.Parameter(m.bias.detach()[stay_out])
+    if isinstance(m, nn.Linear):
+        m.out_features, m.in_features = m.weight.shape
+    else:
+        m.out_channels, m.in_channels = m.weight.shape[:2]
+    if isinstance(m, nn.Conv2d) and any(m.padding):
+        if part.any() or isinstance(m, ConvWithConstant):
+            m.__class__ = ConvWithConstant
+            m.register_buffer('ones', part.view(-1, 1, *m.kernel_size))
+    elif part.any():
+        m.bias = nn.Parameter(_with_bias(m, part))
+
+# %% ../nbs/46_surgery.ipynb #1ab02eb1
+@torch.no_grad()
+def drop_dead(model:nn.Module)->nn.Module:
+    """A narrower plain network, on the CPU, with the logits of `model` in eval mode
+
+    Channels that are constant or that nothing needs are cut out; layers may become
+    `ConvWithConstant`. ValueError where channels cannot be followed."""
+    net = bake(model).cpu().eval()
+    channels = _Channels(net)
+    stay = _stays(channels)
+    for m,flow in channels.norms:
+        if (space := channels.space(flow)) in stay:
+            _narrow_norm(m, stay[space])
+    for m,came,went in channels.layers:
+        _narrow(m, came, stay.get(channels.space(came), ~came.const), stay[channels.space(went)])
+    return net
+
+# %% ../nbs/46_surgery.ipynb #97ac67d5
+@torch.no_grad()
 def fold_norms(net:nn.Module)->nn.Module:
-    "A plain network with the logits of `net` in eval mode and every batch norm that follows a convolution or a linear layer multiplied into it"
-    net = copy.deepcopy(bake(net)).cpu().eval()
-    for node in Tracer().trace(net).nodes:
-        if not _is(node, net, _BatchNorm): continue
-        before = node.args[0]
-        if not _is(before, net, nn.Conv2d, nn.Linear) or len(before.users) > 1: continue
-        m,norm = net.get_submodule(before.target),net.get_submodule(node.target)
-        if norm.weight is None: norm = copy.deepcopy(norm); norm.weight,norm.bias = nn.Parameter(torch.ones_like(norm.running_var)),nn.Parameter(torch.zeros_like(norm.running_var))
-        new = (fuse_linear_bn_eval if isinstance(m, nn.Linear) else fuse_conv_bn_eval)(m, norm)
-        if isinstance(m, ConvWithConstant): new.ones = m.ones*((norm.running_var+norm.eps).rsqrt()*norm.weight).detach().view(-1,1,1,1)
-        for name,part in ((before.target,new),(node.target,nn.Identity())):
-            parent,_,last = name.rpartition('.'); setattr(net.get_submodule(parent), last, part)
+    "A plain network, on the CPU, with the logits of `net` in eval mode: norms are part of layers"
+    net = bake(net).cpu().eval()
+    graph = Tracer().trace(net)
+    calls = Counter(node.target for node in graph.nodes)
+    for node in graph.nodes:
+        norm = _module(net, node)
+        m = _module(net, node.args[0]) if isinstance(norm, _BatchNorm) else None
+        if not isinstance(m, (nn.Conv2d, nn.Linear)):
+            continue
+        if max(len(node.args[0].users), calls[node.args[0].target], calls[node.target]) > 1:
+            continue
+        scale, shift = [t.to(m.weight.dtype) for t in norm_affine(norm, torch.double)]
+        m.bias = nn.Parameter(shift + (0 if m.bias is None else scale*m.bias))
+        scale = scale.view(-1, *[1]*(m.weight.ndim-1))
+        m.weight.mul_(scale)
+        if isinstance(m, ConvWithConstant):
+            m.ones.mul_(scale)
+        parent, _, last = node.target.rpartition('.')
+        setattr(net.get_submodule(parent), last, nn.Identity())
     return net
 
 # %% ../nbs/46_surgery.ipynb #7ca9f0a2
+def _work(net, size):
+    "The rows of `size_table` for one network, by layer; the last, '', is the sum"
+    rows, total = {}, Counter()
+    def count(name, m, x, y):
+        kept = int((m.weight != 0).sum())
+        places = y[0].numel()//len(m.weight)
+        rows[name] = dict(width=len(m.weight), weights=kept,
+                          multiplications=m.weight.numel()*places, additions=kept*places)
+    net = bake(net).cpu().eval()                                      # a copy
+    for name,m in prunable(net).items():
+        m.register_forward_hook(partial(count, name))
+    net(torch.zeros(1, *size))
+    for row in rows.values():
+        total.update(row)
+    del total['width']
+    return {**rows, '': total}
+
 @torch.no_grad()
 def size_table(before:nn.Module, after:nn.Module, size)->Table:
-    "Two networks layer by layer, `before` and `after`, for one picture of `size` (c,h,w): channels, weights that are not 0, multiplications of a dense network and additions of a sparse one"
-    rows = {}
-    for when,net in (('before',before),('after',after)):
-        net = bake(net).cpu().eval()                                      # a copy: nothing of the user's is touched
-        def count(name, m, x, y):
-            places,kept = y[0].numel()//m.weight.shape[0],int((m.weight!=0).sum())
-            rows.setdefault(name, {'layer': name})[when] = dict(width=m.weight.shape[0], weights=kept, multiplications=m.weight.numel()*places, additions=kept*places)
-        layers = [(name,m) for name,m in net.named_modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
-        hooks = [m.register_forward_hook(lambda m, x, y, name=name: count(name, m, x[0], y)) for name,m in layers]
-        net(torch.zeros(1, *size))
-        for h in hooks: h.remove()
-    out = [{'layer': name, **{what: f"{r['before'][what]:,} → {r['after'][what]:,}" for what in r['before']}} for name,r in rows.items()]
-    total = {what: tuple(sum(r[when][what] for r in rows.values()) for when in ('before','after')) for what in ('weights','multiplications','additions')}
-    return Table([*out, {'layer': 'all', 'width': '', **{what: f'{a:,} → {b:,}' for what,(a,b) in total.items()}}])
+    """What each layer of two networks does for a picture of `size` (c,h,w)
+
+    Width, weights that are not 0, multiplications if dense, additions if sparse."""
+    was, now = _work(before, size), _work(after, size)
+    table = Table()
+    for name,row in was.items():
+        change = {what: f'{n:,} → {now[name][what]:,}' for what,n in row.items()}
+        table.append({'layer': name or 'all', **change})
+    return table

@@ -106,6 +106,22 @@ def test_at_most_four_names_are_unpacked(file):
             found.append(f'{where}: {ast.unparse(target)[:80]}')
     complain(found)
 
+@each(MODULES)
+def test_comments_belong_to_their_parameter(file):
+    """Where the comment behind a parameter goes on in the next line, that line is taken for the comment of the
+    next parameter: by help(), the commands and the site. A long comment stands above its parameter, in lines of its own"""
+    lines = sources(file)[0][1].splitlines()
+    found = []
+    for _,n in nodes(file, ast.FunctionDef, ast.ClassDef):
+        fields = [m for m in n.body if isinstance(m, ast.AnnAssign)] or n.body[:1]
+        first,end = (n, n.body[0].lineno-1) if isinstance(n, ast.FunctionDef) else (fields[0], fields[-1].lineno)
+        for j in range(first.lineno, end):
+            line = lines[j].lstrip()
+            behind = len(lines[j])-len(line) > n.col_offset+4
+            if line.startswith('#') and behind and '#' in lines[j-1]:
+                found.append(f'{file.name}, line {j+1}: {line[:80]}')
+    complain(found)
+
 def private(name): return name.startswith('_') and not name.startswith('__')
 
 def ours(n): return n.level or (n.module or '').split('.')[0]=='robin_nb'

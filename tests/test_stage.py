@@ -25,6 +25,8 @@ def test_the_book_as_it_is(copy):
     "Nothing stops the site: all links lead somewhere, figures have words, names and parameters are explained"
     r = stage(copy)
     assert r.returncode==0, r.stderr
+    for file in (copy/'build'/'site'/'src'/'api').glob('*.md'):        # its table says it
+        assert 'Args:' not in file.read_text(), f'{file.name}: comments behind parameters twice'
 
 def test_a_failing_cell_stops_the_site(copy):
     j = spoil(copy/'nbs'/'14_binary.ipynb', 'test_same(', 'test_same(', 'assert False, "spoilt"\ntest_same(')
