@@ -7,7 +7,7 @@ __all__ = ['PRESETS', 'fraction', 'arch_names', 'arch_config', 'bytes_of', 'robi
            'robin_evaluate', 'robin_info', 'robin_pack', 'robin_unpack', 'robin_export', 'robin_reproduce',
            'pages_folder', 'robin_pages']
 
-# %% ../nbs/90_cli.ipynb #a157585a
+# %% ../nbs/90_cli.ipynb #dbffaa6c
 import inspect, json, os, platform, re, shutil, subprocess, sys
 from functools import wraps
 from importlib import import_module
@@ -18,11 +18,11 @@ from fastcore.meta import delegates
 import robin_nb
 from .command import command, main                           # noqa: F401, for scripts
 
-# %% ../nbs/90_cli.ipynb #9cd3811f
+# %% ../nbs/90_cli.ipynb #7dfff9f9
 if __name__=='__main__' and '__file__' in globals():
     sys.exit(import_module('robin_nb.cli').main())
 
-# %% ../nbs/90_cli.ipynb #e313595a
+# %% ../nbs/90_cli.ipynb #808a9b1a
 def fraction(text:str)->float:
     "The number that `text` says, such as 0.1 or 8/255"
     try:
@@ -35,7 +35,7 @@ def _ball(norm, eps):
     from robin_nb.minimax import BALLS
     return BALLS[norm](fraction(eps))
 
-# %% ../nbs/90_cli.ipynb #60b1b44c
+# %% ../nbs/90_cli.ipynb #e6b194fe
 def _widths(text):
     try:
         sizes = [int(w) for w in text.split(',') if w.strip()]
@@ -67,7 +67,7 @@ def arch_config(dls, model:str='small_cnn', widths:str='', lbn:bool=True)->dict:
     asked = inspect.signature(ARCHS[arch]).parameters
     return dict(arch=arch, args={name: v for name,v in facts.items() if name in asked})
 
-# %% ../nbs/90_cli.ipynb #a5410471
+# %% ../nbs/90_cli.ipynb #58b2d0c7
 def bytes_of(model)->int:
     "Bytes of `model` on disk: masks at their limit, norms in fp16; dense weights 4 each"
     from torch.nn.modules.batchnorm import _BatchNorm
@@ -80,7 +80,7 @@ def bytes_of(model)->int:
         return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim > 1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/90_cli.ipynb #dbe241db
+# %% ../nbs/90_cli.ipynb #bca65081
 def _figures(model, history, dls, ball, out):
     "history.png, attacks.png and, of a sparse model, masks.png in folder `out`"
     import torch
@@ -107,7 +107,7 @@ def _figures(model, history, dls, ball, out):
                 fig.savefig(part)
             plt.close(fig)
 
-# %% ../nbs/90_cli.ipynb #ed158ffb
+# %% ../nbs/90_cli.ipynb #89241763
 def _join():
     "The device of this process; started by `torchrun`, it joins the others first"
     import torch
@@ -126,7 +126,7 @@ def _leave():
     sys.stderr.flush()
     os._exit(0)
 
-# %% ../nbs/90_cli.ipynb #083a1cda
+# %% ../nbs/90_cli.ipynb #29f994c6
 def _named_rules(o, net, dls, ball):
     "The rules that `o.rules` names, made for this network and these data"
     names = [name.strip() for name in o.rules.split(',') if name.strip()]
@@ -157,7 +157,7 @@ def _callbacks(o, attack, minutes, quiet, restart, out):
               Checkpoint(out, not restart, vars(o))]
     return always + [make() for wanted,make in asked if wanted]
 
-# %% ../nbs/90_cli.ipynb #5a2f3373
+# %% ../nbs/90_cli.ipynb #5d8997cc
 def _asked_config(o, dls, ball):
     "Of the network that the options `o` describe"
     sparse = dict(keep=o.keep, budget=o.budget, p=o.p, map=o.map, seed=o.seed, init=o.init, a=o.a,
@@ -180,7 +180,7 @@ def _reported(o, net, config, history, results):
                 test={name: r.as_dict() for name,r in zip(('clean','robust'), results)},
                 seconds=round(sum(r['seconds'] for r in history), 1), history=list(history))
 
-# %% ../nbs/90_cli.ipynb #2d5fbe1e
+# %% ../nbs/90_cli.ipynb #b6252d3b
 def _prune(out, minutes, restart, no_figures, quiet, **asked):
     from robin_nb.core import ranks, set_seed
     from robin_nb.data import load_data
@@ -212,7 +212,7 @@ def _prune(out, minutes, restart, no_figures, quiet, **asked):
     if ranks()[1] > 1:
         _leave()
 
-# %% ../nbs/90_cli.ipynb #68d0c495
+# %% ../nbs/90_cli.ipynb #41d4cf69
 def _tell(report, results, quiet, out):
     from robin_nb.core import write_json
     write_json(report, out/'report.json')
@@ -222,7 +222,7 @@ def _tell(report, results, quiet, out):
     if not quiet:
         print(*results, f"{report['bytes']:,} bytes, in {out}", sep='\n')
 
-# %% ../nbs/90_cli.ipynb #50d43346
+# %% ../nbs/90_cli.ipynb #bd0ff96c
 _PAPER = dict(keep=.01, p=.1, a=.01, bs=256, lr=.1, warmup=0., augment=True, steps=10)
 
 def _presets():
@@ -255,7 +255,7 @@ def _after_preset(f):
         return f(**whole.arguments)
     return run
 
-# %% ../nbs/90_cli.ipynb #5efbad52
+# %% ../nbs/90_cli.ipynb #002d60cf
 def _training(
     eps:str='0.1',             # Size of the attack in pixels of [0,1], such as 0.1 or 8/255
     norm:str='linf',           # In which eps is measured
@@ -279,7 +279,7 @@ def _training(
 ):
     "What `robin_prune` takes besides, on how to train"
 
-# %% ../nbs/90_cli.ipynb #17e16bca
+# %% ../nbs/90_cli.ipynb #bcd4f53d
 @command
 @_after_preset
 @delegates(_training)
@@ -310,7 +310,7 @@ def robin_prune(
     said = locals() | kwargs
     _prune(**{name: v for name,v in said.items() if name not in ('preset','kwargs')})
 
-# %% ../nbs/90_cli.ipynb #03929e0e
+# %% ../nbs/90_cli.ipynb #fa40b717
 def _report(file):
     try:
         return json.loads(Path(file).read_text())
@@ -323,7 +323,7 @@ def open_model(file)->tuple:
     from robin_nb.packed import load_packed
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
 
-# %% ../nbs/90_cli.ipynb #2ed228ae
+# %% ../nbs/90_cli.ipynb #f70941d4
 def _curve(model, dl, ball, o):
     from robin_nb.evaluate import eps_curve
     from robin_nb.minimax import Linf
@@ -350,7 +350,7 @@ def attack_names()->list:
     from robin_nb.pgd import ATTACKS
     return [*ATTACKS, *_LOOKS]
 
-# %% ../nbs/90_cli.ipynb #ecddf1f6
+# %% ../nbs/90_cli.ipynb #f9110843
 def _attacked(name, model, dl, ball, o):
     "What the attack of this `name` finds"
     from robin_nb.core import nearest
@@ -362,7 +362,7 @@ def _attacked(name, model, dl, ball, o):
     attack = ATTACKS.make(name, ball=ball, steps=o.steps, restarts=o.restarts, seed=o.seed)
     return judge(model, dl, attack, o.n)
 
-# %% ../nbs/90_cli.ipynb #9dd7e7fd
+# %% ../nbs/90_cli.ipynb #6b394675
 def _written(model, dl, first, result, classes, facts, out):
     "Print by class, and write the report to `out`"
     from robin_nb.core import write_json
@@ -375,7 +375,7 @@ def _written(model, dl, first, result, classes, facts, out):
     elif out:
         write_json(dict(facts, clean=first.as_dict(), attack=list(result)), out)
 
-# %% ../nbs/90_cli.ipynb #e94303eb
+# %% ../nbs/90_cli.ipynb #3d5900f7
 def _opened(o, report):
     "The model, its config, the name of the data and their test part, as said or as in `report`"
     from robin_nb.core import default_device
@@ -407,7 +407,7 @@ def _evaluate(o):
     facts = dict(file=str(o.file), data=str(source))
     _written(model, dl, first, result, config['classes'], facts, o.out)
 
-# %% ../nbs/90_cli.ipynb #7af91f4f
+# %% ../nbs/90_cli.ipynb #c29187cf
 @command
 def robin_evaluate(
     file:str|None=None,        # A model file written by robin_prune or robin_pack
@@ -431,7 +431,7 @@ def robin_evaluate(
     o.n = n or None
     _verify(o) if verify else _evaluate(o)
 
-# %% ../nbs/90_cli.ipynb #3c4db11b
+# %% ../nbs/90_cli.ipynb #99a67a94
 @command
 def robin_info(
     file:str,                  # A model file written by robin_prune or robin_pack
@@ -452,7 +452,7 @@ def robin_info(
     takes = f"{Path(file).stat().st_size:,}"
     print(f"{bytes_of(model):,} bytes (masks at their limit, norms in fp16), {takes} in the file")
 
-# %% ../nbs/90_cli.ipynb #e553595f
+# %% ../nbs/90_cli.ipynb #09eb25bf
 def _both(file, out):
     "A line with the sizes of two files"
     return ', '.join(f'{Path(f).stat().st_size:,} bytes in {f}' for f in (file, out))
@@ -482,7 +482,7 @@ def robin_unpack(
     save_model(model, out, {**config, 'sparse': None})
     print(_both(file, out))
 
-# %% ../nbs/90_cli.ipynb #a066403f
+# %% ../nbs/90_cli.ipynb #b729fdb7
 @command
 def robin_export(
     file:str,                  # A model file written by robin_prune or robin_pack
@@ -508,7 +508,7 @@ def robin_export(
     (to_onnx if out.endswith('.onnx') else to_program)(small, out, shape)
     print(f"{Path(out).stat().st_size:,} bytes in {out}")
 
-# %% ../nbs/90_cli.ipynb #53cb8419
+# %% ../nbs/90_cli.ipynb #f899a1c2
 @command
 def robin_reproduce(
     what:str='table',     # What is run
@@ -526,7 +526,7 @@ def robin_reproduce(
     from robin_nb.reproduce import run_cells
     run_cells(what, scale, out, data, root, shard, seeds, only, minutes, dry_run)
 
-# %% ../nbs/90_cli.ipynb #647a1d68
+# %% ../nbs/90_cli.ipynb #75fe53b3
 def pages_folder()->Path:
     "Where the pages of the installed package are"
     here = Path(robin_nb.__file__).parent
@@ -536,7 +536,7 @@ def _shipped(page, part):
     hidden = any(q.startswith(('.', '_')) for q in part.parts)
     return page.suffix in ('.ipynb','.png','.json') and not hidden
 
-# %% ../nbs/90_cli.ipynb #5060e55a
+# %% ../nbs/90_cli.ipynb #c3fd4127
 @command
 def robin_pages(
     folder:str,                # Copied to; files that are there stay as they are

@@ -52,10 +52,10 @@ class trades:
     "TRADES: clean cross-entropy, plus `beta` times mean KL to its worst point in `ball`"
     ball: Ball
     beta: float = 6.
-    steps: int = 10         # Of PGD
-    alpha: float = None     # Of a step, in pixels of [0,1]; default as in `pgd`
-    bn: str = 'eval'        # See `frozen`
-    unseen: bool = False    # Attacked images move no running statistics
+    steps: int = 10           # Of PGD
+    alpha: float|None = None  # Of a step, in pixels of [0,1]; default as in `pgd`
+    bn: str = 'eval'          # See `frozen`
+    unseen: bool = False      # Attacked images move no running statistics
 
     def __post_init__(self):
         check_alpha(self.alpha, None, 2*self.ball.eps)
@@ -115,8 +115,8 @@ class _Places:
 class free(_Places):
     "Free adversarial training: the backward that trains also moves the perturbation"
     ball: Ball
-    replays: int = 4        # Uses of each batch, in a row
-    alpha: float = None     # Of a move, in pixels of [0,1]; default 1 eps
+    replays: int = 4          # Uses of each batch, in a row
+    alpha: float|None = None  # Of a move, in pixels of [0,1]; default 1 eps
 
     def __post_init__(self):
         if self.replays < 1:
