@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 import torch, torch.nn as nn
-from .core import gather, ranks, replacing
+from .core import gather, ranks, replacing, same_run
 from .loop import Callback, StopFit
 
 # %% ../nbs/31_checkpoint.ipynb #4a94d187
@@ -31,6 +31,7 @@ def _given(f):
         given |= {f'{what}{j}': v for j,v in enumerate(values)}
     return given | (f.__kwdefaults__ or {})
 
+# %% ../nbs/31_checkpoint.ipynb #0025441d
 def _facts(thing):
     "The name of `thing`, and what tells it from others of its kind, by name"
     if is_dataclass(thing):
@@ -96,7 +97,7 @@ def _settings(run):
     "What another run must agree on before it goes on with this one"
     groups = run.opt.param_groups
     keys = 'initial_lr','momentum','weight_decay','betas'
-    rates = [{k: g[k] for k in keys if k in g} for g in groups]
+    rates = [g.get(k) for g in groups for k in keys]
     shapes = [tuple(p.shape) for g in groups for p in g['params']]
     matter = [c for c in run.callbacks if getattr(c, 'matters', False)]
     kinds = {type(c).__name__: describe(c) for c in matter}
@@ -105,7 +106,7 @@ def _settings(run):
                 objective=describe(run.objective), optimizer=type(run.opt).__name__,
                 groups=str(rates), trained=str(shapes)) | kinds
 
-def _state(run, settings):
+def _everything(run, settings):
     "What a checkpoint holds; ValueError for what it could not give back"
     states = {name: part.state_dict() for name,part in _parts(run).items()}
     saved = dict(settings=settings, history=[dict(r) for r in run.history])
@@ -124,11 +125,7 @@ def _open(file, settings, names):
     except Exception as e:
         what = f"{file} is not a readable checkpoint ({type(e).__name__})"
         raise ValueError(f"{what}; {_ANEW}") from None
-    other = [f"{k}={theirs.get(k)}, not {settings.get(k)}"
-             for k in theirs.keys() | settings.keys() if theirs.get(k) != settings.get(k)]
-    if other:
-        shortest = '; '.join(sorted(other, key=lambda text: (len(text), text))[:3])
-        raise ValueError(f"{file.parent} holds a run with {shortest}; {_ANEW}")
+    same_run(file.parent, theirs, settings, _ANEW)
     gone = ', '.join(sorted(saved['parts'].keys() - names))
     if gone:
         raise ValueError(f"{file.parent} holds the state of {gone}, which is missing here; {_ANEW}")
@@ -138,7 +135,7 @@ def _open(file, settings, names):
 class Checkpoint(Callback):
     "All of a run in folder `out` after each epoch; the same run goes on from there"
     order = -100
-    def __init__(self, out, resume:bool=True, settings:dict=None):
+    def __init__(self, out, resume:bool=True, settings:dict|None=None):
         "`settings`: more that a run must agree on before it goes on; `resume=False` starts anew"
         self.file, self.resume, self.more = Path(out)/'checkpoint.pt', resume, settings or {}
 
@@ -159,12 +156,12 @@ class Checkpoint(Callback):
                 if name not in ('model','opt') and name in self.saved['parts']:
                     part.load_state_dict(self.saved['parts'][name])
             torch.set_rng_state(self.saved['rng'])
-        _state(run, self.settings)                                    # refused now, or never
+        _everything(run, self.settings)                                    # refused now, or never
 
     def epoch_done(self, run):
         if ranks()[0]==0:
             with replacing(self.file) as part:
-                torch.save(_state(run, self.settings), part)
+                torch.save(_everything(run, self.settings), part)
         run.kept = f'the same call with out={str(self.file.parent)!r} goes on from there'
 
 # %% ../nbs/31_checkpoint.ipynb #21bab4ce

@@ -7,7 +7,7 @@ __all__ = ['PRESETS', 'fraction', 'arch_names', 'arch_config', 'bytes_of', 'robi
            'robin_evaluate', 'robin_info', 'robin_pack', 'robin_unpack', 'robin_export', 'robin_reproduce',
            'pages_folder', 'robin_pages']
 
-# %% ../nbs/90_cli.ipynb #ec4c0103
+# %% ../nbs/90_cli.ipynb #dbffaa6c
 import inspect, json, os, platform, re, shutil, subprocess, sys
 from functools import wraps
 from importlib import import_module
@@ -16,13 +16,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from fastcore.meta import delegates
 import robin_nb
-from .command import COMMANDS, command, main
+from .command import command, main                           # noqa: F401, for scripts
 
-# %% ../nbs/90_cli.ipynb #eac741c9
+# %% ../nbs/90_cli.ipynb #7dfff9f9
 if __name__=='__main__' and '__file__' in globals():
     sys.exit(import_module('robin_nb.cli').main())
 
-# %% ../nbs/90_cli.ipynb #94099e0b
+# %% ../nbs/90_cli.ipynb #808a9b1a
 def fraction(text:str)->float:
     "The number that `text` says, such as 0.1 or 8/255"
     try:
@@ -35,8 +35,8 @@ def _ball(norm, eps):
     from robin_nb.minimax import BALLS
     return BALLS[norm](fraction(eps))
 
-# %% ../nbs/90_cli.ipynb #177d9d5a
-def _sizes(text):
+# %% ../nbs/90_cli.ipynb #e6b194fe
+def _widths(text):
     try:
         sizes = [int(w) for w in text.split(',') if w.strip()]
     except ValueError:
@@ -63,11 +63,11 @@ def arch_config(dls, model:str='small_cnn', widths:str='', lbn:bool=True)->dict:
     arch,depth = (model,'') if model in ARCHS else re.fullmatch(r'(.+?)(\d*)', model).groups()
     facts = dict(c_in=dls.shape[0], n_out=dls.n_classes, lbn=lbn,
                  normalize=[list(dls.mean), list(dls.std)], depth=depth and int(depth),
-                 stem='imagenet' if dls.shape[-1] > 96 else 'cifar') | _sizes(widths)
+                 stem='imagenet' if dls.shape[-1] > 96 else 'cifar') | _widths(widths)
     asked = inspect.signature(ARCHS[arch]).parameters
     return dict(arch=arch, args={name: v for name,v in facts.items() if name in asked})
 
-# %% ../nbs/90_cli.ipynb #a97c618c
+# %% ../nbs/90_cli.ipynb #58b2d0c7
 def bytes_of(model)->int:
     "Bytes of `model` on disk: masks at their limit, norms in fp16; dense weights 4 each"
     from torch.nn.modules.batchnorm import _BatchNorm
@@ -80,7 +80,7 @@ def bytes_of(model)->int:
         return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim > 1)
     return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
-# %% ../nbs/90_cli.ipynb #f896761b
+# %% ../nbs/90_cli.ipynb #bca65081
 def _figures(model, history, dls, ball, out):
     "history.png, attacks.png and, of a sparse model, masks.png in folder `out`"
     import torch
@@ -107,7 +107,7 @@ def _figures(model, history, dls, ball, out):
                 fig.savefig(part)
             plt.close(fig)
 
-# %% ../nbs/90_cli.ipynb #181281dd
+# %% ../nbs/90_cli.ipynb #89241763
 def _join():
     "The device of this process; started by `torchrun`, it joins the others first"
     import torch
@@ -126,8 +126,8 @@ def _leave():
     sys.stderr.flush()
     os._exit(0)
 
-# %% ../nbs/90_cli.ipynb #93b7e955
-def _rules(o, net, dls, ball):
+# %% ../nbs/90_cli.ipynb #29f994c6
+def _named_rules(o, net, dls, ball):
     "The rules that `o.rules` names, made for this network and these data"
     names = [name.strip() for name in o.rules.split(',') if name.strip()]
     if not names:
@@ -157,8 +157,8 @@ def _callbacks(o, attack, minutes, quiet, restart, out):
               Checkpoint(out, not restart, vars(o))]
     return always + [make() for wanted,make in asked if wanted]
 
-# %% ../nbs/90_cli.ipynb #bc113372
-def _config(o, dls, ball):
+# %% ../nbs/90_cli.ipynb #5d8997cc
+def _asked_config(o, dls, ball):
     "Of the network that the options `o` describe"
     sparse = dict(keep=o.keep, budget=o.budget, p=o.p, map=o.map, seed=o.seed, init=o.init, a=o.a,
                   train_norm=o.train_norm)
@@ -180,46 +180,49 @@ def _reported(o, net, config, history, results):
                 test={name: r.as_dict() for name,r in zip(('clean','robust'), results)},
                 seconds=round(sum(r['seconds'] for r in history), 1), history=list(history))
 
-# %% ../nbs/90_cli.ipynb #6706c2f5
+# %% ../nbs/90_cli.ipynb #b6252d3b
 def _prune(out, minutes, restart, no_figures, quiet, **asked):
-    from robin_nb.core import ranks, set_seed, write_json
+    from robin_nb.core import ranks, set_seed
     from robin_nb.data import load_data
     from robin_nb.evaluate import judge
     from robin_nb.models import build_model, save_model
     from robin_nb.more_objectives import OBJECTIVES
     from robin_nb.pgd import pgd
     from robin_nb.train import fit, sgd
-    o, out = SimpleNamespace(**asked), Path(out)
-    ball, device = _ball(o.norm, o.eps), _join()
+    o, out, device = SimpleNamespace(**asked), Path(out), _join()
+    ball = _ball(o.norm, o.eps)
     set_seed(o.seed)
     dls = load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment).to(device)
-    config = _config(o, dls, ball)
+    config = _asked_config(o, dls, ball)
     net = build_model(config).to(device)
     objective = OBJECTIVES.make(o.objective, ball=ball, steps=o.steps, seed=o.seed, **dls.facts)
     attack = None if o.objective=='clean' else pgd(ball, o.steps)
-    callbacks = _callbacks(o, attack, minutes, quiet, restart, out) + _rules(o, net, dls, ball)
-    history = fit(net, dls, o.epochs, objective, callbacks=callbacks, seed=o.seed,
-                  opt=sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr))
+    callbacks = _callbacks(o, attack, minutes, quiet, restart, out)
+    callbacks += _named_rules(o, net, dls, ball)
+    opt = sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr)
+    history = fit(net, dls, o.epochs, objective, opt=opt, callbacks=callbacks, seed=o.seed)
     if ranks()[0]:
         _leave()                                                      # one of them writes
     save_model(net, out/'model.safetensors', config)
-    results = [judge(net, dls.test), judge(net, dls.test, pgd(ball, 20))]
+    results = [judge(net, dls.test, a) for a in (None, pgd(ball, 20))]
     report = _reported(o, net, config, history, results)
-    write_json(report, out/'report.json')
     if not no_figures:
         _figures(net, history, dls, ball, out)
     _tell(report, results, quiet, out)
     if ranks()[1] > 1:
         _leave()
 
+# %% ../nbs/90_cli.ipynb #41d4cf69
 def _tell(report, results, quiet, out):
+    from robin_nb.core import write_json
+    write_json(report, out/'report.json')
     epochs, asked = len(report['history']), report['settings']['epochs']
     if not report['finished']:
         print(f"stopped after {epochs} of {asked} epochs; the same command goes on")
     if not quiet:
         print(*results, f"{report['bytes']:,} bytes, in {out}", sep='\n')
 
-# %% ../nbs/90_cli.ipynb #043a9585
+# %% ../nbs/90_cli.ipynb #bd0ff96c
 _PAPER = dict(keep=.01, p=.1, a=.01, bs=256, lr=.1, warmup=0., augment=True, steps=10)
 
 def _presets():
@@ -252,7 +255,7 @@ def _after_preset(f):
         return f(**whole.arguments)
     return run
 
-# %% ../nbs/90_cli.ipynb #03096b70
+# %% ../nbs/90_cli.ipynb #002d60cf
 def _training(
     eps:str='0.1',             # Size of the attack in pixels of [0,1], such as 0.1 or 8/255
     norm:str='linf',           # In which eps is measured
@@ -276,14 +279,14 @@ def _training(
 ):
     "What `robin_prune` takes besides, on how to train"
 
-# %% ../nbs/90_cli.ipynb #a04c24cd
+# %% ../nbs/90_cli.ipynb #bcd4f53d
 @command
 @_after_preset
 @delegates(_training)
 def robin_prune(
     preset:str='',             # Settings of a published run; what you say yourself wins
     data:str='fashion_mini',   # An .npz file, a folder of class folders, or a known data set
-    root:str=None,             # Where downloaded sets are kept
+    root:str|None=None,        # Where downloaded sets are kept
     model:str='small_cnn',     # The network
     widths:str='',             # 16,32,64 for small_cnn; one number for a ResNet
     keep:float=.1,             # Share of all weights that stays, in (0,1]
@@ -307,7 +310,7 @@ def robin_prune(
     said = locals() | kwargs
     _prune(**{name: v for name,v in said.items() if name not in ('preset','kwargs')})
 
-# %% ../nbs/90_cli.ipynb #06a9cd9d
+# %% ../nbs/90_cli.ipynb #fa40b717
 def _report(file):
     try:
         return json.loads(Path(file).read_text())
@@ -320,6 +323,7 @@ def open_model(file)->tuple:
     from robin_nb.packed import load_packed
     return (load_packed if str(file).endswith('.robin') else load_model)(file)
 
+# %% ../nbs/90_cli.ipynb #f70941d4
 def _curve(model, dl, ball, o):
     from robin_nb.evaluate import eps_curve
     from robin_nb.minimax import Linf
@@ -342,11 +346,11 @@ _LOOKS = dict(autoattack=_autoattack, curve=_curve, check=_check)     # what is 
 
 def attack_names()->list:
     "What `robin_evaluate --attack` can be: names in `ATTACKS`, and three that are more than that"
+    import_module('robin_nb.apgd')                                    # registers its own
     from robin_nb.pgd import ATTACKS
-    import robin_nb.apgd                                              # registers its own
     return [*ATTACKS, *_LOOKS]
 
-# %% ../nbs/90_cli.ipynb #06ef6e7b
+# %% ../nbs/90_cli.ipynb #f9110843
 def _attacked(name, model, dl, ball, o):
     "What the attack of this `name` finds"
     from robin_nb.core import nearest
@@ -358,6 +362,7 @@ def _attacked(name, model, dl, ball, o):
     attack = ATTACKS.make(name, ball=ball, steps=o.steps, restarts=o.restarts, seed=o.seed)
     return judge(model, dl, attack, o.n)
 
+# %% ../nbs/90_cli.ipynb #6b394675
 def _written(model, dl, first, result, classes, facts, out):
     "Print by class, and write the report to `out`"
     from robin_nb.core import write_json
@@ -370,56 +375,63 @@ def _written(model, dl, first, result, classes, facts, out):
     elif out:
         write_json(dict(facts, clean=first.as_dict(), attack=list(result)), out)
 
-# %% ../nbs/90_cli.ipynb #a6e3923e
-def _opened(file, report, data, root):
+# %% ../nbs/90_cli.ipynb #3d5900f7
+def _opened(o, report):
     "The model, its config, the name of the data and their test part, as said or as in `report`"
     from robin_nb.core import default_device
     from robin_nb.data import load_data
-    file = file or report.get('file')
+    file = o.file or report.get('file')
     if not file:
         raise ValueError("name a model file, or a report with --verify")
     model,config = open_model(file)
-    source = data or report.get('data') or config['source']
-    return model.to(default_device()), config, source, load_data(source, root).test
+    source = o.data or report.get('data') or config['source']
+    return model.to(default_device()), config, source, load_data(source, o.root).test
 
+def _verify(o):
+    from robin_nb.evaluate import verify
+    said = _report(o.verify)
+    model,_,_,dl = _opened(o, said)
+    table = verify(said, model, dl)
+    print(table)
+    if any(r['verdict'] != 'good' for r in table):
+        raise ValueError(f"{o.verify} does not hold")
+
+def _evaluate(o):
+    from robin_nb.evaluate import judge
+    model,config,source,dl = _opened(o, {})
+    ball = _ball(config.get('norm', 'linf'), config.get('eps', .1) if o.eps is None else o.eps)
+    first = judge(model, dl, n=o.n)
+    print(first)
+    result = _attacked(o.attack, model, dl, ball, o)
+    print(result)
+    facts = dict(file=str(o.file), data=str(source))
+    _written(model, dl, first, result, config['classes'], facts, o.out)
+
+# %% ../nbs/90_cli.ipynb #c29187cf
 @command
 def robin_evaluate(
-    file:str=None,             # A model file written by robin_prune or robin_pack
-    data:str=None,             # Default: the data it was trained on
-    root:str=None,             # Where downloaded sets are kept
+    file:str|None=None,        # A model file written by robin_prune or robin_pack
+    data:str|None=None,        # Default: the data it was trained on
+    root:str|None=None,        # Where downloaded sets are kept
     attack:str='pgd',          # curve: accuracy against eps; check: signs of a failing attack
-    eps:str=None,              # Default: that of training
+    eps:str|None=None,         # Default: that of training
     steps:int=20,              # Of the attack, where it has several
     restarts:int=1,            # Of the attack, from other random starts
     n:int=0,                   # The first n test images; 0: all
     seed:int=0,                # Of random starts
-    resume:str=None,           # AutoAttack's state: a run that was killed goes on from this file
-    out:str=None,              # File of the report; default: evaluation.json beside the model
-    verify:str=None,           # A report: judge a random tenth of its batches again, and compare
+    resume:str|None=None,      # AutoAttack's state: a run that was killed goes on from this file
+    out:str|None=None,         # File of the report; default: evaluation.json beside the model
+    verify:str|None=None,      # A report: judge a random tenth of its batches again, and compare
 ):
     """Judge the model in `file` on test images, clean and under attack, and write a report with
     every verdict; or, with --verify, look whether such a report holds"""
-    from robin_nb.evaluate import judge, verify as holds
+    o = SimpleNamespace(**locals())
     if n < 0:
         raise ValueError(f"n must be positive, or 0 for all; got {n}")
-    said = _report(verify) if verify else {}
-    model,config,source,dl = _opened(file, said, data, root)
-    if verify:
-        table = holds(said, model, dl)
-        print(table)
-        if any(r['verdict'] != 'good' for r in table):
-            raise ValueError(f"{verify} does not hold")
-        return
-    ball = _ball(config.get('norm', 'linf'), config.get('eps', .1) if eps is None else eps)
-    o = SimpleNamespace(steps=steps, restarts=restarts, n=n or None, seed=seed, resume=resume)
-    first = judge(model, dl, n=o.n)
-    print(first)
-    result = _attacked(attack, model, dl, ball, o)
-    print(result)
-    facts = dict(file=str(file), data=str(source))
-    _written(model, dl, first, result, config['classes'], facts, out)
+    o.n = n or None
+    _verify(o) if verify else _evaluate(o)
 
-# %% ../nbs/90_cli.ipynb #5b21be07
+# %% ../nbs/90_cli.ipynb #99a67a94
 @command
 def robin_info(
     file:str,                  # A model file written by robin_prune or robin_pack
@@ -440,7 +452,7 @@ def robin_info(
     takes = f"{Path(file).stat().st_size:,}"
     print(f"{bytes_of(model):,} bytes (masks at their limit, norms in fp16), {takes} in the file")
 
-# %% ../nbs/90_cli.ipynb #05084f01
+# %% ../nbs/90_cli.ipynb #09eb25bf
 def _both(file, out):
     "A line with the sizes of two files"
     return ', '.join(f'{Path(f).stat().st_size:,} bytes in {f}' for f in (file, out))
@@ -470,13 +482,13 @@ def robin_unpack(
     save_model(model, out, {**config, 'sparse': None})
     print(_both(file, out))
 
-# %% ../nbs/90_cli.ipynb #1221aa21
+# %% ../nbs/90_cli.ipynb #b729fdb7
 @command
 def robin_export(
     file:str,                  # A model file written by robin_prune or robin_pack
     out:str,                   # Ends with .onnx, or with .pt2 for a program of torch.export
-    size:str=None,             # Sides of a picture, such as 28,28; default those of its data
-    root:str=None,             # Where downloaded sets are kept
+    size:str|None=None,        # Sides of a picture, such as 28,28; default those of its data
+    root:str|None=None,        # Where downloaded sets are kept
 ):
     """Take dead channels out of the model in `file`, fold its norms, and write it for another
     runtime: images in [0,1], as many as you like, to logits"""
@@ -496,14 +508,14 @@ def robin_export(
     (to_onnx if out.endswith('.onnx') else to_program)(small, out, shape)
     print(f"{Path(out).stat().st_size:,} bytes in {out}")
 
-# %% ../nbs/90_cli.ipynb #054d2702
+# %% ../nbs/90_cli.ipynb #f899a1c2
 @command
 def robin_reproduce(
     what:str='table',     # What is run
     scale:str='mini',     # mini checks the machinery, small compares, paper is as published
     out:str='',           # Folder of the cells; default runs/WHAT-SCALE. A cell that is there stays
     data:str='',          # Another data set than the scale's
-    root:str=None,        # Where downloaded sets are kept
+    root:str|None=None,   # Where downloaded sets are kept
     shard:str='1/1',      # i/n: only every n-th cell from the i-th on, for a cluster's array jobs
     seeds:int=0,          # So many seeds; 0: as many as the scale has
     only:str='',          # Only cells of this recipe
@@ -514,7 +526,7 @@ def robin_reproduce(
     from robin_nb.reproduce import run_cells
     run_cells(what, scale, out, data, root, shard, seeds, only, minutes, dry_run)
 
-# %% ../nbs/90_cli.ipynb #004f52c6
+# %% ../nbs/90_cli.ipynb #75fe53b3
 def pages_folder()->Path:
     "Where the pages of the installed package are"
     here = Path(robin_nb.__file__).parent
@@ -524,6 +536,7 @@ def _shipped(page, part):
     hidden = any(q.startswith(('.', '_')) for q in part.parts)
     return page.suffix in ('.ipynb','.png','.json') and not hidden
 
+# %% ../nbs/90_cli.ipynb #c3fd4127
 @command
 def robin_pages(
     folder:str,                # Copied to; files that are there stay as they are

@@ -10,6 +10,7 @@ import inspect, json, sys
 from argparse import SUPPRESS, ArgumentParser
 from functools import wraps
 from pathlib import Path
+from typing import get_args
 from fastcore.docments import docments
 import robin_nb
 
@@ -29,18 +30,20 @@ def _add(made, name, p, names):
     if not needed and p.anno is not bool and p.default not in (None, ''):
         what += f' [{p.default}]'
     said = dict(help=what.replace('%', '%%'))
+    kind = next((k for k in get_args(p.anno) if k is not type(None)), p.anno)     # of str|None, str
     flags = dict.fromkeys([f'--{name}', f"--{name.replace('_', '-')}"])
     if needed:
-        made.add_argument(name, type=p.anno, **said)
+        made.add_argument(name, type=kind, **said)
     elif name in _BARE:
-        made.add_argument(name, type=p.anno, nargs='?', **said)
+        made.add_argument(name, type=kind, nargs='?', **said)
     elif p.anno is bool:
         made.add_argument(*flags, action='store_true', **said)
         off = [f'--no_{name}', f"--no-{name.replace('_', '-')}"]     # takes back a preset's
         made.add_argument(*off, dest=name, action='store_false', help=SUPPRESS)
     else:
-        made.add_argument(*flags, type=p.anno, metavar=p.anno.__name__, **said)
+        made.add_argument(*flags, type=kind, metavar=kind.__name__, **said)
 
+# %% ../nbs/88_command.ipynb #cdc2059e
 def parser(command)->ArgumentParser:
     "What `command` takes from a terminal; it finds only what was said"
     names = Path(robin_nb.__file__).parent/'assets'/'names.json'

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['test_same', 'set_seed', 'fork_rng', 'derived_seed', 'default_device', 'ranks', 'gather', 'all_sum', 'gather_rows',
-           'replacing', 'held', 'nearest', 'Registry', 'write_json', 'one_line_errors', 'Table']
+           'replacing', 'held', 'nearest', 'Registry', 'write_json', 'same_run', 'one_line_errors', 'Table']
 
 # %% ../nbs/00_core.ipynb #885ad16e
 import inspect, json, os, random, re, secrets, sys
@@ -17,18 +17,24 @@ from torch.nn.utils import parametrize
 # %% ../nbs/00_core.ipynb #9cd22526
 def test_same(a, b, eps:float=0.):
     "Fail unless `a` and `b` have one shape and dtype, and no entry differs by more than `eps`"
-    torch.testing.assert_close(torch.as_tensor(a).detach().cpu(), torch.as_tensor(b).detach().cpu(), rtol=0, atol=eps)
+    a,b = (torch.as_tensor(t).detach().cpu() for t in (a, b))
+    torch.testing.assert_close(a, b, rtol=0, atol=eps)
 
 # %% ../nbs/00_core.ipynb #4c19e86e
 def set_seed(seed:int, deterministic:bool=False):
-    "Seed Python, NumPy and PyTorch; `deterministic` also makes PyTorch refuse operations that differ from run to run"
-    random.seed(seed); np.random.seed(seed % 2**32); torch.manual_seed(seed)
-    if deterministic: torch.use_deterministic_algorithms(True)
+    """Seed Python, NumPy and PyTorch; `deterministic` also makes PyTorch refuse operations that
+    differ from run to run"""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+    if deterministic:
+        torch.use_deterministic_algorithms(True)
 
 # %% ../nbs/00_core.ipynb #c77ae003
 @contextmanager
-def fork_rng(seed:int=None):
-    "Inside, random numbers begin at `seed` (None: go on); after it Python, NumPy and PyTorch go on as if nothing had been drawn"
+def fork_rng(seed:int|None=None):
+    """Inside, random numbers begin at `seed` (None: go on); after it Python, NumPy and PyTorch
+    go on as if nothing had been drawn"""
     python, numpy = random.getstate(), np.random.get_state()
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     try:
@@ -42,24 +48,28 @@ def fork_rng(seed:int=None):
 
 # %% ../nbs/00_core.ipynb #2dbde607
 def derived_seed(*numbers:int)->int:
-    "A seed below 2^32 that is a function of `numbers`, such as (seed, epoch, batch); others give others"
+    "A seed below 2^32, a function of `numbers` such as (seed, epoch, batch); others give others"
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 # %% ../nbs/00_core.ipynb #5a4c3acd
 def default_device()->torch.device:
     "An accelerator if there is one, else the CPU"
-    if torch.cuda.is_available(): return torch.device('cuda')
+    if torch.cuda.is_available():
+        return torch.device('cuda')
     return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
 
 def ranks()->tuple[int,int]:
     "Which process this is and how many there are, in a run on several (`torchrun`); (0,1) alone"
     d = torch.distributed
-    return (d.get_rank(), d.get_world_size()) if d.is_available() and d.is_initialized() else (0,1)
+    if d.is_available() and d.is_initialized():
+        return d.get_rank(), d.get_world_size()
+    return 0, 1
 
 def gather(thing)->list:
     "What each process has handed in as `thing`, by rank; alone, a list of one"
     all_of = [None]*ranks()[1]
-    if len(all_of)==1: return [thing]
+    if len(all_of)==1:
+        return [thing]
     torch.distributed.all_gather_object(all_of, thing)
     return all_of
 
@@ -90,7 +100,8 @@ def gather_rows(t):
 # %% ../nbs/00_core.ipynb #1487c6de
 @contextmanager
 def replacing(file):
-    "A path to write to; it takes the place of `file` when the block ends well, and vanishes when it does not"
+    """A path to write to; it takes the place of `file` when the block ends well, and vanishes when
+    it does not"""
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f'.{file.name}.{secrets.token_hex(8)}{file.suffix}')
@@ -102,7 +113,7 @@ def replacing(file):
 
 # %% ../nbs/00_core.ipynb #ea1dbade
 class _Held:
-    "In place of the forward of the `maps` on a weight: `w`, as it was found; a copy of them works anew"
+    "In place of the forward of `maps` on a weight: `w`, as it was found; a copy works anew"
     def __init__(self, maps):
         self.maps, self.w, self.made = maps, None, None
 
@@ -112,7 +123,7 @@ class _Held:
         if self.w is None or not grad:
             self.w = made.detach().requires_grad_(made.requires_grad)
         else:
-            self.w.data.copy_(made)                                   # where it was: compiled code may know the place
+            self.w.data.copy_(made)                # compiled code may know the place
         self.made = made if made.requires_grad else None
         self.maps.forward = self
 
@@ -124,10 +135,10 @@ class _Held:
 
 # %% ../nbs/00_core.ipynb #2dab75db
 class held:
-    "Inside, each weight of `model` that maps compute is worked out once, at the start, and without gradient"
+    "Inside, each weight of `model` that maps compute is worked out once, and without gradient"
     def __init__(self, model, grad:bool=False):
-        "`grad`: let gradients gather at the weights; `push` hands them on. One such object serves step after step"
-        self.model, self.grad = model, grad
+        "`grad`: let gradients gather at the weights, until `push` hands them on, step after step"
+        self.grad = grad
         maps = [m for m in model.modules() if isinstance(m, parametrize.ParametrizationList)]
         self.own = [_Held(m) for m in maps if 'forward' not in vars(m)]
         self.others = [vars(m)['forward'] for m in maps if 'forward' in vars(m)]
@@ -139,10 +150,8 @@ class held:
         except BaseException:
             self._let_go()
             raise
-        self.asked = [h.w for h in self.others if h.w.requires_grad]
-        for w in self.asked:
-            w.requires_grad_(False)
-        return self.model if not self.grad else self
+        self.asked = [h.w.requires_grad_(False) for h in self.others if h.w.requires_grad]
+        return self
 
     def __exit__(self, *_):
         for w in self.asked:
@@ -154,7 +163,7 @@ class held:
             vars(h.maps).pop('forward', None)
 
     def push(self):
-        "Hand the gradients that have gathered at the weights, used up, to what the maps made them of"
+        "Hand the gradients that have gathered at the weights to what the maps made them of"
         moved = [h for h in self.own if h.made is not None and h.w.grad is not None]
         torch.autograd.backward([h.made for h in moved], [h.w.grad for h in moved])
         for h in moved:
@@ -162,23 +171,27 @@ class held:
 
 # %% ../nbs/00_core.ipynb #a55c58f4
 def _slip(a, b):
-    "Whether `a` is `b`, in large or small letters, but for two neighbours swapped or (in a long word) one letter"
-    a,b = a.lower(),b.lower()
-    if re.sub(r'\D', '', a) != re.sub(r'\D', '', b): return False
+    """Whether `a` is `b`, in large or small letters, but for two neighbours swapped or (in a long
+    word) one letter"""
+    a,b = a.lower(), b.lower()
+    if re.sub(r'\D', '', a) != re.sub(r'\D', '', b):
+        return False
     long = len(b) > 3
-    same = len(os.path.commonprefix([a, b]))
-    a,b = a[same:][::-1],b[same:][::-1]
-    same = len(os.path.commonprefix([a, b]))
-    a,b = a[same:],b[same:]
-    return len(a+b)==0 or len(a)==len(b)==2 and a==b[::-1] or long and max(len(a), len(b))==1
+    for _ in range(2):                            # what is alike in front, behind
+        same = len(os.path.commonprefix([a, b]))
+        a,b = a[same:][::-1], b[same:][::-1]
+    swapped = len(a)==len(b)==2 and a==b[::-1]
+    return len(a+b)==0 or swapped or long and max(len(a), len(b))==1
 
 def nearest(
     name:str,     # Asked for
     known:dict,   # What there is, by name
     what:str,     # What these are names of
 ):
-    "known[`name`]; ValueError with all names for another, and with what was meant if it is a slip of the fingers"
-    if name in known: return known[name]
+    """known[`name`]; ValueError with all names for another, and with what was meant if it is a
+    slip of the fingers"""
+    if name in known:
+        return known[name]
     meant = ' or '.join(k for k in known if _slip(str(name), k))
     help = f", did you mean {meant}?" if meant else ''
     raise ValueError(f"{what} must be one of {', '.join(known)}; got {name!r}{help}")
@@ -189,14 +202,14 @@ class Registry(dict):
     kinds = {}                                                       # all registries, by kind
     def __init__(self, kind:str):
         super().__init__()
-        self.kind = kind
-        Registry.kinds[kind] = self
+        self.kind, Registry.kinds[kind] = kind, self
 
     def __missing__(self, name):
         return nearest(name, dict(self), self.kind)
 
-    def entry(self, name:str=None, passes=None):
-        "A decorator: what it stands on can be asked for as `name` (default: its own); `passes(steps)` -> (forwards, backwards) of a batch is its cost"
+    def entry(self, name:str|None=None, passes=None):
+        """A decorator: what it stands on can be asked for as `name` (default: its own);
+        `passes(steps)` -> (forwards, backwards) of a batch is its cost"""
         def add(maker):
             self[name or maker.__name__] = maker
             if passes:
@@ -222,7 +235,35 @@ class Registry(dict):
 # %% ../nbs/00_core.ipynb #ba36108c
 def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
-    with replacing(file) as part: part.write_text(json.dumps(data, indent=1))
+    with replacing(file) as part:
+        part.write_text(json.dumps(data, indent=1))
+
+# %% ../nbs/00_core.ipynb #b3a65a7c
+def _differences(theirs, ours, path=''):
+    "What differs between two dictionaries and the dictionaries in them, as text"
+    said = []
+    for name in sorted(theirs.keys() | ours.keys()):
+        a,b = theirs.get(name), ours.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):
+            said += _differences(a, b, f'{path}{name}.')
+        elif a != b:
+            said.append(f'{path}{name}={a}, not {b}')
+    return said
+
+def same_run(
+    folder,           # Holds a run, or nothing yet
+    theirs,           # Its settings, or the name of the JSON file in `folder` that has them
+    ours:dict,        # Those of the run that wants to go on there
+    otherwise:str='choose another folder',   # What to do where they differ
+):
+    "ValueError, with what differs, unless the run in `folder` has `ours` as its settings"
+    if isinstance(theirs, str):
+        file = Path(folder)/theirs
+        ours = json.loads(json.dumps(ours))                           # as it was written
+        theirs = json.loads(file.read_text()) if file.exists() else ours
+    other = sorted(_differences(theirs, ours), key=len)
+    if other:
+        raise ValueError(f"{folder} holds a run with {'; '.join(other[:3])}; {otherwise}")
 
 # %% ../nbs/00_core.ipynb #a888c716
 _FORESEEN = (ValueError, TypeError, OSError, ArithmeticError, ImportError)
@@ -243,7 +284,8 @@ def _reason(e):
 
 @contextmanager
 def one_line_errors(command:str):
-    "Print a foreseen error as one line after the name of the `command` on stderr and exit with 2; an interruption exits with 130"
+    """Print a foreseen error as one line after the name of the `command` on stderr and exit with 2;
+    an interruption exits with 130"""
     try:
         yield
     except (Exception, KeyboardInterrupt) as e:
@@ -258,20 +300,31 @@ class Table(list):
     "A list of dictionaries that prints as a table, in a notebook and in a terminal"
     @staticmethod
     def _text(v):
-        if v is None: return ''
-        if isinstance(v, int) and not isinstance(v, bool): return f'{v:,}'
+        if v is None:
+            return ''
+        if isinstance(v, int) and not isinstance(v, bool):
+            return f'{v:,}'
         return f'{v:.4g}' if isinstance(v, float) else str(v)
 
     def _cells(self):
-        heads = list(dict.fromkeys(h for row in self for h in row))
-        return [heads] + [[self._text(row.get(h)) for h in heads] for row in self]
+        heads = dict.fromkeys(h for row in self for h in row)
+        rows = [list(heads)]
+        for row in self:
+            rows.append([self._text(row.get(h)) for h in heads])
+        return rows
 
     def _repr_markdown_(self):
-        head,*rows = [f"| {' | '.join(c.replace('|', chr(92)+'|') for c in row)} |" for row in self._cells()]
-        return '\n'.join([head, '|---'*(head.count(' | ')+1)+'|', *rows])
+        lines = []
+        for cells in self._cells():
+            lines.append(f"| {' | '.join(c.replace('|', chr(92)+'|') for c in cells)} |")
+        lines.insert(1, '|---'*len(self._cells()[0]) + '|')
+        return '\n'.join(lines)
 
     def __repr__(self):
-        cells = self._cells()
-        width = [max(len(row[j]) for row in cells) for j in range(len(cells[0]))]
-        return '\n'.join('  '.join(c.ljust(n) for c,n in zip(row, width)).rstrip() for row in cells)
+        columns = list(zip(*self._cells()))
+        padded = []
+        for column in columns:
+            width = max(map(len, column))
+            padded.append([c.ljust(width) for c in column])
+        return '\n'.join('  '.join(row).rstrip() for row in zip(*padded))
     __str__ = __repr__

@@ -193,20 +193,8 @@ def _counts(dl):
 class _Triples:
     "The batches of `dl` as (x, y, i); i counts the pictures where it can be known, else it is None"
     def __init__(self, dl):
-        self.dl,self.sampler = dl,self                                # as loaders of ours have one
-        self.dataset,self.bs = [getattr(dl, name, None) for name in ('dataset','batch_size')]
-
-    def set_epoch(self, epoch):
-        order = getattr(self.dl, 'sampler', None)
-        if hasattr(order, 'set_epoch'):
-            order.set_epoch(epoch)
-
-    @contextmanager
-    def sharded(self, first, every):
-        if every > 1:
-            raise ValueError("several processes share batches by their order, which a DataLoader "
-                             "keeps to itself; give its Dataset, or tensors (x, y)")
-        yield self
+        self.dl = dl
+        self.dataset,self.sampler = [getattr(dl, name, None) for name in ('dataset','sampler')]
 
     def __len__(self):
         return len(self.dl)
@@ -237,7 +225,7 @@ def as_loader(
     workers:int=0,        # Processes that read a Dataset
 ):
     "A loader of batches (x, y, i) of `thing`; i is None where a loader does not tell the order"
-    if isinstance(getattr(thing, 'sampler', None), (Batches, _Triples)):
+    if isinstance(thing, _Triples) or isinstance(getattr(thing, 'sampler', None), Batches):
         return thing
     ds = _indexed(thing)
     if ds is None and (not hasattr(thing, '__iter__') or isinstance(thing, (str, dict, Tensor))):

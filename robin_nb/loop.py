@@ -93,6 +93,7 @@ def one_batch(run):
     run.t = (run.epoch + run.done/run.steps)/run.epochs
     run('after_step')
 
+# %% ../nbs/30_loop.ipynb #b2baf128
 def one_epoch(run):
     "All batches once, and a record of them"
     start = time.perf_counter()
@@ -128,7 +129,10 @@ def batches(run):
         for _ in range(run.replays):
             yield Batch(crop(x), y, i, crop, crop.noise())
 
-def _sizes(loader):
+
+
+# %% ../nbs/30_loop.ipynb #33ed8cd0
+def _batch_sizes(loader):
     "Pictures in each batch of `loader`; None where it does not say"
     bs = getattr(loader.sampler, 'bs', None)
     if bs is None or not hasattr(loader.dataset, '__len__'):
@@ -157,6 +161,7 @@ class History(Table):
             return (r['clean'] if r['robust'] is None else r['robust'], r['clean'])
         return max((r for r in self if r['clean'] is not None), key=merit, default=None)
 
+# %% ../nbs/30_loop.ipynb #31c94fca
 def _look(run, opt):
     "What a run must know before its first step, after a look at the network and at one batch"
     params = [p for p in run.model.parameters() if p.requires_grad]
@@ -173,7 +178,7 @@ def _look(run, opt):
     with frozen(run.model), torch.no_grad():
         run.outputs = run.model(x.to(run.device)).shape[1]
     check_batch(x, y, run.outputs)
-    run.replays, run.sizes = getattr(run.objective, 'replays', 1), _sizes(run.data.train)
+    run.replays, run.sizes = getattr(run.objective, 'replays', 1), _batch_sizes(run.data.train)
     used = [s for s in run.sizes if s >= 2*ranks()[1]] if run.sizes else run.data.train
     run.steps = run.replays*len(used)
 
@@ -181,8 +186,7 @@ def _look(run, opt):
 class Run(Events):
     "A training under way: what callbacks see, and may change"
     def __init__(
-        self,
-        model,           # What requires gradient is trained
+        self, model,     # What requires gradient is trained
         data,            # `train` and `valid` are loaders of (x, y, i); `pad` and `flip` of crops
         epochs:int,      # Times through the training part
         objective,       # Called as objective(model, batch) -> loss
@@ -260,8 +264,8 @@ class Processes(Callback):
             return
         sampler = run.data.train.sampler
         if not hasattr(sampler, 'sharded'):
-            raise ValueError(f"a {type(sampler).__name__} deals no batches out to {world} "
-                             "processes; give a data set or tensors instead of a loader")
+            raise ValueError("this loader deals no batches out to several processes; "
+                             "give a data set or tensors instead")
         if 2*world > sampler.bs:
             raise ValueError(f"{world} processes need two images each, and a batch has "
                              f"{sampler.bs}; use fewer processes or a larger bs")
@@ -270,17 +274,15 @@ class Processes(Callback):
             torch.distributed.broadcast(t.data, 0)
 
     def after_backward(self, run):
-        if ranks()[1]==1:
-            return
-        for g in run.opt.param_groups:
-            for p in g['params']:
+        if ranks()[1] > 1:
+            for p in (p for g in run.opt.param_groups for p in g['params']):
                 grad = torch.zeros_like(p) if p.grad is None else p.grad.contiguous()
                 p.grad = grad.mul_(len(run.batch)/run.size)
                 torch.distributed.all_reduce(p.grad)
 
     def after_epoch(self, run):
-        for b in run.model.buffers() if ranks()[1] > 1 else ():
-            if b.is_floating_point():
+        if ranks()[1] > 1:
+            for b in (b for b in run.model.buffers() if b.is_floating_point()):
                 torch.distributed.all_reduce(b)
                 b /= ranks()[1]
 

@@ -20,14 +20,18 @@ from .budgets import BUDGETS
 from .maps import MAPS, bake, prunable, sparsify
 from .lbn import LastBatchNorm
 
-# %% ../nbs/26_models.ipynb #a5989eae
+# %% ../nbs/26_models.ipynb #daf5a684
 class Normalize(nn.Module):
     "Subtract `mean` and divide by `std`, per channel of images (n,c,h,w)"
     def __init__(self, mean, std):
         super().__init__()
-        for name,v in ('mean',mean),('std',std): self.register_buffer(name, torch.tensor(v, dtype=torch.float32).view(-1,1,1))
+        for name,v in ('mean',mean),('std',std):
+            self.register_buffer(name, torch.tensor(v, dtype=torch.float32).view(-1,1,1))
+
     def forward(self, x):
-        if x.ndim != 4 or x.shape[1] != len(self.mean): raise ValueError(f"this model takes images (n,{len(self.mean)},h,w); got {tuple(x.shape)}")
+        if x.ndim != 4 or x.shape[1] != len(self.mean):
+            raise ValueError(f"this model takes images (n,{len(self.mean)},h,w); "
+                             f"got {tuple(x.shape)}")
         return (x-self.mean)/self.std
 
 # %% ../nbs/26_models.ipynb #e842f758
@@ -35,6 +39,14 @@ ARCHS = Registry('arch')
 
 def _first(c_in, normalize):
     return Normalize(*(normalize or ((0.,)*c_in, (1.,)*c_in)))
+
+def _ended(layers, c, n_out, lbn):
+    "The network of `layers`, from which `c` channels come: their mean, and what it says"
+    layers.update(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten())
+    layers['fc'] = nn.Linear(c, n_out, bias=False)
+    if lbn:
+        layers['lbn'] = LastBatchNorm(n_out)
+    return nn.Sequential(layers)
 
 @ARCHS.entry()
 def small_cnn(
@@ -44,28 +56,58 @@ def small_cnn(
     lbn:bool=True,         # A last batch norm
     normalize=None,        # (mean, std) per channel, as `DataLoaders` has them
 )->nn.Sequential:
-    "Three 3x3 convolutions with batch norm and ReLU, stride 2 in the second and third, global average, linear, LBN"
-    if len(widths) != 3 or min(widths) < 1: raise ValueError(f"small_cnn has three widths of at least 1, one for each convolution; got {widths}")
-    layers = OrderedDict(normalize=_first(c_in, normalize))
-    for j,(c,o,stride) in enumerate(zip((c_in,*widths), widths, (1,2,2)), 1):
-        layers.update({f'conv{j}': nn.Conv2d(c, o, 3, stride, 1, bias=False), f'bn{j}': nn.BatchNorm2d(o), f'relu{j}': nn.ReLU()})
-    layers.update(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(widths[-1], n_out, bias=False))
-    if lbn: layers['lbn'] = LastBatchNorm(n_out)
-    return nn.Sequential(layers)
+    "Three 3x3 convolutions with norm and ReLU, the last two of stride 2; mean, linear, LBN"
+    if len(widths) != 3 or min(widths) < 1:
+        raise ValueError("small_cnn has three widths of at least 1, one for each convolution; "
+                         f"got {widths}")
+    layers,c = OrderedDict(normalize=_first(c_in, normalize)),c_in
+    for j,(width,stride) in enumerate(zip(widths, (1,2,2)), 1):
+        layers[f'conv{j}'] = nn.Conv2d(c, width, 3, stride, 1, bias=False)
+        layers |= {f'bn{j}': nn.BatchNorm2d(width), f'relu{j}': nn.ReLU()}
+        c = width
+    return _ended(layers, c, n_out, lbn)
 
 # %% ../nbs/26_models.ipynb #f83ad093
 class _Block(nn.Module):
-    def __init__(self, c, width, out, stride, deep, norm, act, conv):
+    "Two 3x3 convolutions, or with `deep` one of 3x3 between two of 1x1, beside a shortcut"
+    def __init__(self, unit, act, c, width, stride, deep):
         super().__init__()
-        def unit(a, b, k, s=1): return [conv(a, b, k, s, k//2, bias=False), norm(b)]
-        parts = unit(c, width, 1)+[act()]+unit(width, width, 3, stride)+[act()]+unit(width, out, 1) if deep else unit(c, width, 3, stride)+[act()]+unit(width, out, 3)
+        self.out = 4*width if deep else width
+        if deep:
+            parts = [*unit(c, width, 1), act(), *unit(width, width, 3, stride), act(),
+                     *unit(width, self.out, 1)]
+        else:
+            parts = [*unit(c, width, 3, stride), act(), *unit(width, width, 3)]
         self.body = nn.Sequential(*parts)
-        self.shortcut = nn.Sequential(*unit(c, out, 1, stride)) if stride>1 or c!=out else nn.Identity()
+        same = stride==1 and c==self.out
+        self.shortcut = nn.Identity() if same else nn.Sequential(*unit(c, self.out, 1, stride))
         self.act = act()
-    def forward(self, x): return self.act(self.body(x)+self.shortcut(x))
 
+    def forward(self, x):
+        return self.act(self.body(x)+self.shortcut(x))
+
+# %% ../nbs/26_models.ipynb #c65f37d4
 DEPTHS = {18:(2,2,2,2), 34:(3,4,6,3), 50:(3,4,6,3)}
 
+def _four(width):
+    widths = [width*2**j for j in range(4)] if isinstance(width, int) else list(width)
+    if len(widths) != 4 or min(widths) < 1:
+        raise ValueError("a ResNet has four stages: give the width of the first, or four widths "
+                         f"of at least 1; got {width}")
+    return widths
+
+def _stages(depth, widths, unit, act):
+    "The four stages of a ResNet, by name"
+    stages,c = OrderedDict(),widths[0]
+    for j,(width,blocks) in enumerate(zip(widths, DEPTHS[depth]), 1):
+        stage = []
+        for b in range(blocks):
+            stage.append(_Block(unit, act, c, width, 2 if j>1 and b==0 else 1, depth>=50))
+            c = stage[-1].out
+        stages[f'layer{j}'] = nn.Sequential(*stage)
+    return stages
+
+# %% ../nbs/26_models.ipynb #eb25acd7
 @ARCHS.entry()
 def resnet(
     depth:int=18,           # 18, 34 or 50
@@ -80,34 +122,44 @@ def resnet(
     c_in:int=3,             # Channels of a picture
 )->nn.Sequential:
     "A residual network of `depth` layers"
-    if depth not in DEPTHS: raise ValueError(f"depth must be one of {list(DEPTHS)}; got {depth}")
-    if stem not in ('cifar','imagenet'): raise ValueError(f"stem must be 'cifar' or 'imagenet'; got {stem!r}")
-    widths = [width*2**j for j in range(4)] if isinstance(width, int) else list(width)
-    if len(widths) != 4 or min(widths) < 1: raise ValueError(f"a ResNet has four stages: give the width of the first, or four widths of at least 1; got {width}")
-    deep,c = depth>=50,widths[0]
-    k,stride = (3,1) if stem=='cifar' else (7,2)
-    layers = OrderedDict(normalize=_first(c_in, normalize), conv1=conv(c_in, c, k, stride, k//2, bias=False), bn1=norm(c), relu=act())
-    if stem=='imagenet': layers['maxpool'] = nn.MaxPool2d(3, 2, 1)
-    for j,(w,blocks) in enumerate(zip(widths, DEPTHS[depth]), 1):
-        stage = []
-        for b in range(blocks):
-            stage.append(_Block(c, w, 4*w if deep else w, 2 if j>1 and b==0 else 1, deep, norm, act, conv)); c = 4*w if deep else w
-        layers[f'layer{j}'] = nn.Sequential(*stage)
-    layers.update(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), fc=nn.Linear(c, n_out, bias=False))
-    if lbn: layers['lbn'] = LastBatchNorm(n_out)
-    return nn.Sequential(layers)
+    if depth not in DEPTHS:
+        raise ValueError(f"depth must be one of {list(DEPTHS)}; got {depth}")
+    if stem not in ('cifar','imagenet'):
+        raise ValueError(f"stem must be 'cifar' or 'imagenet'; got {stem!r}")
+    widths = _four(width)
+    def unit(c, out, size, stride=1):
+        return [conv(c, out, size, stride, size//2, bias=False), norm(out)]
+    first,bn = unit(c_in, widths[0], *((3, 1) if stem=='cifar' else (7, 2)))
+    layers = OrderedDict(normalize=_first(c_in, normalize), conv1=first, bn1=bn, relu=act())
+    if stem=='imagenet':
+        layers['maxpool'] = nn.MaxPool2d(3, 2, 1)
+    layers |= _stages(depth, widths, unit, act)
+    return _ended(layers, layers['layer4'][-1].out, n_out, lbn)
 
 # %% ../nbs/26_models.ipynb #38990c76
 SMALL = {1:(6,13,26,51), .5:(14,20,29,40), .1:(23,25,27,29), 0:(26,26,26,26)}
 
 @ARCHS.entry()
 def small_resnet(depth:int=34, p:float=.1, n_out:int=10, **kw)->nn.Sequential:
-    "The dense twin of a ResNet of `depth` pruned to 1 % with exponent `p`: as deep, with `n_out` classes, and narrow enough to have about as many weights"
+    "A dense `resnet` as deep as one pruned to 1 % with exponent `p`, and of about as many weights"
     widths = dict(SMALL) | ({1:(7,13,26,51), .1:(23,25,27,31)} if depth==50 else {})
-    if p not in widths: raise ValueError(f"p must be one of {list(widths)}; got {p}")
+    if p not in widths:
+        raise ValueError(f"p must be one of {list(widths)}; got {p}")
     return resnet(depth, n_out, widths[p], **kw)
 
 # %% ../nbs/26_models.ipynb #5dad1f1f
+FACTS = ('c_in', 'n_out', 'normalize', 'lbn')
+
+def _dense(arch, args):
+    "The network `arch` made with `args`; of the `FACTS` only those that its maker asks for"
+    asked = inspect.signature(ARCHS[arch]).parameters
+    if any(q.kind is q.VAR_KEYWORD for q in asked.values()):
+        return ARCHS[arch](**args)
+    unknown = [name for name in args if name not in asked and name not in FACTS]
+    if unknown:
+        raise ValueError(f"{arch} has no argument {unknown[0]}; it has {', '.join(asked)}")
+    return ARCHS.make(arch, **args)
+
 def _sparsified(model, sparse):
     "`model` with the masks that `sparse` of a config describes"
     sparse = dict(sparse)
@@ -118,61 +170,64 @@ def _sparsified(model, sparse):
     made = MAPS[sparse.pop('map', 'scores')]
     return sparsify(model, budget=budget, init=init, map=made, **sparse)
 
-# %% ../nbs/26_models.ipynb #ce82110d
-FACTS = ('c_in', 'n_out', 'normalize', 'lbn')
-
-def _dense(arch, args):
-    "The network `arch` made with `args`; of the `FACTS` only those that its maker asks for"
-    maker = ARCHS[arch]
-    asked = inspect.signature(maker).parameters
-    if any(q.kind is q.VAR_KEYWORD for q in asked.values()):
-        return maker(**args)
-    unknown = [name for name in args if name not in asked and name not in FACTS]
-    if unknown:
-        raise ValueError(f"{arch} has no argument {unknown[0]}; it has {', '.join(asked)}")
-    return ARCHS.make(arch, **args)
-
 def build_model(config:dict)->nn.Module:
     "The model of `config`: 'arch' with its 'args', and in 'sparse', if it is, the masks"
     model = _dense(config.get('arch'), config.get('args', {}))
     sparse = config.get('sparse')
     return _sparsified(model, sparse) if sparse else model
 
-# %% ../nbs/26_models.ipynb #8f3d9f8f
+# %% ../nbs/26_models.ipynb #b997e541
 def load_strictly(model, state, otherwise:str):
     "Load all of `state` into `model`, or raise a ValueError that begins with `otherwise`"
-    own = model.state_dict()
-    other = [name for name in own if name in state and own[name].dtype != state[name].dtype]
-    if other: raise ValueError(f"{otherwise}: {other[0]} is {state[other[0]].dtype}, not {own[other[0]].dtype}")
-    try: model.load_state_dict(state, strict=True)
-    except RuntimeError as e: raise ValueError(f"{otherwise}: {str(e).splitlines()[1].strip()}") from None
+    for name,t in model.state_dict().items():
+        if name in state and state[name].dtype != t.dtype:
+            raise ValueError(f"{otherwise}: {name} is {state[name].dtype}, not {t.dtype}")
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as e:
+        raise ValueError(f"{otherwise}: {str(e).splitlines()[1].strip()}") from None
     return model
 
+# %% ../nbs/26_models.ipynb #34a88485
 @torch.no_grad()
 def check_same(model, built):
-    "ValueError unless `built` gives the logits of `model`: the same tensors may mean another network, by a stride, an activation, the eps of a norm"
+    "ValueError unless `built` gives the logits of `model`: with the same tensors it may not"
     model,built = [bake(m).cpu().eval() for m in (model, built)]
     first = next(iter(prunable(built).values()))
-    x = torch.rand(2, first.in_channels, 32, 32, generator=torch.Generator().manual_seed(0), dtype=first.weight.dtype)
+    g = torch.Generator().manual_seed(0)
+    x = torch.rand(2, first.in_channels, 32, 32, generator=g, dtype=first.weight.dtype)
     z,other = model(x),built(x)
     largest = z.nan_to_num().abs().max().item() if len(z) else 0.
-    if z.shape != other.shape or not torch.allclose(z, other, rtol=1e-4, atol=1e-4*largest, equal_nan=True):
-        raise ValueError("the config does not describe this model: with the same tensors it gives other logits (another stride, activation, or eps of a norm?)")
+    close = dict(rtol=1e-4, atol=1e-4*largest, equal_nan=True)
+    if z.shape != other.shape or not torch.allclose(z, other, **close):
+        raise ValueError("the config does not describe this model: with the same tensors it gives "
+                         "other logits (another stride, activation, or eps of a norm?)")
 
+# %% ../nbs/26_models.ipynb #16fd7efb
 def save_model(model:nn.Module, file, config:dict):
-    "Write `model` and the `config` that builds it to `file`, a safetensors file, whole or not at all. ValueError where the config builds another network"
-    with fork_rng(): built = build_model(config)
-    check_same(model, load_strictly(built, model.state_dict(), 'the config does not describe this model'))
-    state = {name: t.detach().cpu().contiguous().clone() for name,t in model.state_dict().items()}
-    with replacing(file) as part: part.write_bytes(save(state, metadata={'robin_nb': json.dumps(config)}))
+    "Write `model` and the `config` that builds it to `file`; ValueError if it builds another"
+    with fork_rng():
+        built = build_model(config)
+    words = 'the config does not describe this model'
+    check_same(model, load_strictly(built, model.state_dict(), words))
+    tensors = {name: t.detach().cpu() for name,t in model.state_dict().items()}
+    whole = {name: t.contiguous().clone() for name,t in tensors.items()}
+    with replacing(file) as part:
+        part.write_bytes(save(whole, metadata={'robin_nb': json.dumps(config)}))
 
 def load_model(file)->tuple[nn.Module,dict]:
     "The model in `file`, in eval mode, and its config; every tensor must fit"
-    if not Path(file).is_file(): raise FileNotFoundError(f"no model file {file}")
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"no model file {file}")
     try:
-        with safe_open(file, 'pt') as f: meta,state = f.metadata() or {}, {name: f.get_tensor(name) for name in f.keys()}
-    except SafetensorError as e: raise ValueError(f"{file} is not a whole safetensors file ({e})") from None
-    if 'robin_nb' not in meta: raise ValueError(f"{file} does not say how to build its model; write it with save_model")
+        with safe_open(file, 'pt') as f:
+            meta,state = f.metadata() or {},{name: f.get_tensor(name) for name in f.keys()}
+    except SafetensorError as e:
+        raise ValueError(f"{file} is not a whole safetensors file ({e})") from None
+    if 'robin_nb' not in meta:
+        raise ValueError(f"{file} does not say how to build its model; write it with save_model")
     config = json.loads(meta['robin_nb'])
-    with fork_rng(): model = build_model(config)
-    return load_strictly(model, state, f"{file} does not hold the {config['arch']} that it describes").eval(), config
+    with fork_rng():
+        model = build_model(config)
+    words = f"{file} does not hold the {config['arch']} that it describes"
+    return load_strictly(model, state, words).eval(), config

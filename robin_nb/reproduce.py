@@ -6,194 +6,366 @@
 __all__ = ['SCALES', 'PAPER', 'NEIGHBOURS', 'PLANE', 'FACTORS', 'COLUMNS', 'cells', 'shard', 'run_cell', 'gather_cells',
            'read_cells', 'mean_sd', 'chosen', 'paper_table', 'plane_table', 'factor_table', 'views', 'run_cells']
 
-# %% ../nbs/82_reproduce.ipynb #94150638
+# %% ../nbs/82_reproduce.ipynb #35a5366c
 import csv, inspect, json, shutil, statistics, time
 from pathlib import Path
-from .core import Table, default_device, nearest, replacing, write_json
+from .core import Table, default_device, nearest, replacing, same_run, write_json
 from .data import Images, load_data, loader
 from .minimax import Linf
 from .maps import prunable
 from .models import save_model
 from .pgd import pgd
 from .evaluate import autoattack, judge
-from .recipes import RECIPES, passes, recipe, train_recipe
+from .faster import ChannelsLast
+from .recipes import Job, train_recipe
+from .methods import RECIPES, recipe
+from .board import cost
 
-# %% ../nbs/82_reproduce.ipynb #19661b65
+# %% ../nbs/82_reproduce.ipynb #2036191c
 SCALES = dict(
-    mini=dict(data='fashion_mini', images=2000, arch='small_cnn', args=dict(widths=[16,32,64]), eps=.1, bs=64, epochs=12, every=3, steps=3, valid_steps=3, keeps=[.05,.01], seeds=[0], n=500, attack='PGD-10', lr_factors=dict(scores=3., weights=1., adam=30.)),
-    small=dict(data='fashion_mnist', images=None, arch='resnet', args=dict(depth=18, width=16, stem='imagenet'), eps=.1, bs=128, epochs=3, every=1, steps=2, valid_steps=10, keeps=[.05,.01], seeds=[0,1,2], n=2000, attack='PGD-20', lr_factors=dict(scores=1., weights=1., adam=50.)),
-    paper=dict(data='cifar10', images=None, arch='resnet', args=dict(depth=34), eps=8/255, bs=256, epochs=None, every=1, steps=None, valid_steps=10, keeps=[.01], seeds=[0,1,2], n=None, attack='AutoAttack', lr_factors={}))
+    mini=dict(
+        data='fashion_mini', images=2000, bs=64, eps=.1,
+        arch='small_cnn', args=dict(widths=[16,32,64]),
+        epochs=12, every=3, steps=3, valid_steps=3,
+        lr_factors=dict(scores=3., weights=1., adam=30.),
+        keeps=[.05,.01], seeds=[0], n=500, attack='PGD-10'),
+    small=dict(
+        data='fashion_mnist', images=None, bs=128, eps=.1,
+        arch='resnet', args=dict(depth=18, width=16, stem='imagenet'),
+        epochs=3, every=1, steps=2, valid_steps=10,
+        lr_factors=dict(scores=1., weights=1., adam=50.),
+        keeps=[.05,.01], seeds=[0,1,2], n=2000, attack='PGD-20'),
+    paper=dict(
+        data='cifar10', images=None, bs=256, eps=8/255,
+        arch='resnet', args=dict(depth=34),
+        epochs=None, every=1, steps=None, valid_steps=10,
+        lr_factors={},
+        keeps=[.01], seeds=[0,1,2], n=None, attack='AutoAttack'))
 
-# %% ../nbs/82_reproduce.ipynb #e67436be
-PAPER = tuple(dict(zip(('method','network','pruning','fp','binary','paper_fp','paper_binary'), row)) for row in [
-    ('AT',          'full',       'not pruned', ('at', {}),                   ('at_binary', {}),                  43.26, 40.34),
-    ('AT',          'full, LBN',  'not pruned', ('at', dict(lbn=True)),       ('at_binary', dict(lbn=True)),      42.39, 39.58),
-    ('AT',          'small',      'not pruned', ('small_at', {}),             ('small_at', dict(binary=True)),    38.81, 26.03),
-    ('FlyingBird',  'full',       'dynamic',    ('flying_bird', {}),          ('flying_bird', dict(binary=True)), 45.86, 34.37),
-    ('FlyingBird+', 'full',       'dynamic',    ('flying_bird_plus', {}),     ('flying_bird_plus', dict(binary=True)), 44.57, 33.33),
-    ('BCS',         'full',       'dynamic',    ('bcs', {}),                  None,                               43.51, None),
-    ('RST',         'full',       'p = 1.0',    ('rst', {}),                  None,                               34.95, None),
-    ('RST',         'full, LBN',  'p = 1.0',    ('rst', dict(lbn=True)),      None,                               37.23, None),
-    ('HYDRA',       'full',       'p = 0.1',    ('hydra', {}),                ('hydra', dict(binary=True)),       42.73, 29.28),
-    ('ATMC',        'full',       'global',     ('atmc', {}),                 ('atmc', dict(binary=True)),        34.14, 25.62),
-    ('ATMC',        'full',       'p = 0.1',    ('atmc', dict(p=.1)),         ('atmc', dict(p=.1, binary=True)),  34.58, 24.62),
-    ('Ours',        'full, LBN',  'p = 0.1',    None,                         ('ours', {}),                       None,  45.06),
-    ('Ours (fast)', 'full, LBN',  'p = 0.1',    None,                         ('ours_fast', {}),                  None,  40.77)])
-NEIGHBOURS = (('ours_trades', {}), ('lwm', {}), ('lwm', dict(binary=True)), ('hydra', dict(objective='pgd')), ('hydra', dict(binary=True, objective='pgd')), ('hydra', dict(keep=.01, binary=True, objective='pgd')), ('bcs', dict(objective='pgd')), ('atmc', dict(factors=False)), ('robust_bird', {}), ('iwi', {}), ('edge_popup', {}), ('biprop', {}))
+# %% ../nbs/82_reproduce.ipynb #b7b2c2bf
+def _use(name, **options):
+    return name, options
 
-# %% ../nbs/82_reproduce.ipynb #211ab4dd
+def _paper_row(method, fp, binary, theirs, network='full', pruning='dynamic'):
+    "A row of the paper's table; `theirs` are the paper's own accuracies, FP and ±1"
+    return dict(method=method, network=network, pruning=pruning, fp=fp, binary=binary,
+                paper_fp=theirs[0], paper_binary=theirs[1])
+
+PAPER = (
+    _paper_row('AT', _use('at'), _use('at_binary'), (43.26, 40.34), pruning='not pruned'),
+    _paper_row('AT', _use('at', lbn=True), _use('at_binary', lbn=True), (42.39, 39.58),
+               network='full, LBN', pruning='not pruned'),
+    _paper_row('AT', _use('small_at'), _use('small_at', binary=True), (38.81, 26.03),
+               network='small', pruning='not pruned'),
+    _paper_row('FlyingBird', _use('flying_bird'), _use('flying_bird', binary=True), (45.86, 34.37)),
+    _paper_row('FlyingBird+', _use('flying_bird_plus'), _use('flying_bird_plus', binary=True),
+               (44.57, 33.33)),
+    _paper_row('BCS', _use('bcs'), None, (43.51, None)),
+    _paper_row('RST', _use('rst'), None, (34.95, None), pruning='p = 1.0'),
+    _paper_row('RST', _use('rst', lbn=True), None, (37.23, None), 'full, LBN', 'p = 1.0'),
+    _paper_row('HYDRA', _use('hydra'), _use('hydra', binary=True), (42.73, 29.28),
+               pruning='p = 0.1'),
+    _paper_row('ATMC', _use('atmc'), _use('atmc', binary=True), (34.14, 25.62), pruning='global'),
+    _paper_row('ATMC', _use('atmc', p=.1), _use('atmc', p=.1, binary=True), (34.58, 24.62),
+               pruning='p = 0.1'),
+    _paper_row('Ours', None, _use('ours'), (None, 45.06), 'full, LBN', 'p = 0.1'),
+    _paper_row('Ours (fast)', None, _use('ours_fast'), (None, 40.77), 'full, LBN', 'p = 0.1'))
+
+# %% ../nbs/82_reproduce.ipynb #46466d16
+NEIGHBOURS = (
+    _use('ours_trades'),
+    _use('lwm'), _use('lwm', binary=True),
+    _use('hydra', objective='pgd'), _use('hydra', binary=True, objective='pgd'),
+    _use('hydra', keep=.01, binary=True, objective='pgd'),
+    _use('bcs', objective='pgd'),
+    _use('atmc', factors=False),
+    _use('robust_bird'), _use('iwi'), _use('edge_popup'), _use('biprop'))
+
+# %% ../nbs/82_reproduce.ipynb #bf8f5104
 def _cell(name, options, keep, seed):
-    if keep and 'keep' in inspect.signature(RECIPES[name]).parameters: options = dict(keep=keep) | options
-    return dict(cell='-'.join([name, *(f'{k}={v}' for k,v in options.items()), f'seed={seed}']), recipe=name, options=options, seed=seed)
+    if keep and 'keep' in inspect.signature(RECIPES[name]).parameters:
+        options = dict(keep=keep) | options
+    said = [name, *(f'{k}={v}' for k,v in options.items()), f'seed={seed}']
+    return dict(cell='-'.join(said), recipe=name, options=options, seed=seed)
 
 def _table(scale):
-    main = [_cell(*choice, keep, seed) for seed in scale['seeds'] for row in PAPER for choice in (row['fp'], row['binary']) if choice for keep in scale['keeps']]
-    return main + [_cell(*choice, scale['keeps'][0], scale['seeds'][0]) for choice in NEIGHBOURS]
+    choices = [choice for row in PAPER for choice in (row['fp'], row['binary']) if choice]
+    found = [_cell(*choice, keep, seed) for seed in scale['seeds'] for choice in choices
+             for keep in scale['keeps']]
+    return found + [_cell(*choice, scale['keeps'][0], scale['seeds'][0]) for choice in NEIGHBOURS]
 
 PLANE = dict(keep=[.5,.2,.1,.05,.01], p=[1,.5,.1,0])
-FACTORS = dict(init=['scaled','uniform_pm1'], lbn=[False], a=[.001,.1,1], bn=['eval','official'], objective=['fgsm_rs','carry','trades'])
+FACTORS = dict(init=['scaled','uniform_pm1'], lbn=[False], a=[.001,.1,1], bn=['eval','official'],
+               objective=['fgsm_rs','carry','trades'])
 
 def _ablation(scale):
-    plane = [dict(keep=keep, p=p) for keep in PLANE['keep'] for p in PLANE['p']]
-    around = [dict(keep=.01, p=.1, **{factor: v}) for factor,values in FACTORS.items() for v in values]
-    return [_cell('ours', options, None, seed) for seed in scale['seeds'] for options in plane+around]
+    points = [dict(keep=keep, p=p) for keep in PLANE['keep'] for p in PLANE['p']]
+    for factor,values in FACTORS.items():
+        points += [{'keep': .01, 'p': .1, factor: v} for v in values]
+    return [_cell('ours', options, None, seed) for seed in scale['seeds'] for options in points]
 
 def _tickets(scale):
-    return [_cell(name, {}, keep, seed) for seed in scale['seeds'] for name in ('ours','ticket_finetune','ticket_retrain') for keep in scale['keeps']]
+    names = 'ours','ticket_finetune','ticket_retrain'
+    return [_cell(name, {}, keep, seed) for seed in scale['seeds'] for name in names
+            for keep in scale['keeps']]
 
+# %% ../nbs/82_reproduce.ipynb #a3456826
 def cells(what:str, scale:dict)->list[dict]:
-    "The cells of `what` (table, ablation or tickets) at a `scale`, a value of `SCALES`, each once, seed after seed"
-    made = nearest(what, dict(table=_table, ablation=_ablation, tickets=_tickets), 'what')(scale)
-    return list({c['cell']: c for c in made}.values())
+    "The cells of `what` (table, ablation or tickets) at a `scale` of `SCALES`, seed after seed"
+    known = dict(table=_table, ablation=_ablation, tickets=_tickets)
+    once = {c['cell']: c for c in nearest(what, known, 'what')(scale)}
+    return list(once.values())
 
-# %% ../nbs/82_reproduce.ipynb #18017e67
 def shard(cells:list, text:str)->list:
     "Part i of n of `cells` where `text` says i/n: every n-th from the i-th on"
     i,_,n = text.partition('/')
-    if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)): raise ValueError(f"a shard is i/n with 1 <= i <= n, such as 2/8; got {text!r}")
+    if not (i.isdigit() and n.isdigit() and 1 <= int(i) <= int(n)):
+        raise ValueError(f"a shard is i/n with 1 <= i <= n, such as 2/8; got {text!r}")
     return cells[int(i)-1::int(n)]
 
-# %% ../nbs/82_reproduce.ipynb #eab20167
-def _config(scale, dls):
+# %% ../nbs/82_reproduce.ipynb #f23e530a
+def _dense_config(scale, dls):
     "Of the dense network of a `scale`, for `dls`"
-    return dict(arch=scale['arch'], args=dict(scale['args'], c_in=dls.shape[0], n_out=dls.n_classes, normalize=[list(dls.mean), list(dls.std)]), data=dls.name, classes=list(dls.classes), eps=scale['eps'], norm='linf')
+    facts = dict(c_in=dls.shape[0], n_out=dls.n_classes, normalize=[list(dls.mean), list(dls.std)])
+    return dict(arch=scale['arch'], args=scale['args'] | facts, data=dls.name,
+                classes=list(dls.classes), eps=scale['eps'], norm='linf')
 
-def run_cell(cell:dict, scale:dict, dls, out)->dict:
-    "Train and judge one `cell` at a `scale`, a value of `SCALES`, on `dls`, in the folder `out`/cell; its report, which is read where it is there already"
-    folder = Path(out)/cell['cell']; file = folder/'report.json'
-    if file.exists(): return json.loads(file.read_text())
-    r,ball = recipe(cell['recipe'], **cell['options']),Linf(scale['eps'])
-    net,config,phases = train_recipe(r, _config(scale, dls), dls, ball, scale['epochs'], folder, cell['seed'], scale['steps'], scale['valid_steps'], scale['lr_factors'], default_device(), channels_last=True, every=scale['every'])
-    clean = judge(net, dls.test, n=scale['n'])
-    robust = autoattack(net, dls.test, ball, scale['n'], resume=folder/'phase-autoattack.pt') if scale['attack']=='AutoAttack' else judge(net, dls.test, pgd(ball, int(scale['attack'][4:])), scale['n'])
-    save_model(net, folder/'model.safetensors', config)
+def _judged(net, scale, dls, folder):
+    "Clean and robust accuracy on test images"
+    ball,n = Linf(scale['eps']),scale['n']
+    clean = judge(net, dls.test, n=n)
+    if scale['attack']=='AutoAttack':
+        return clean, autoattack(net, dls.test, ball, n, resume=folder/'phase-autoattack.pt')
+    steps = int(scale['attack'].removeprefix('PGD-'))
+    return clean, judge(net, dls.test, pgd(ball, steps), n)
+
+def _counted(net, recipe, phases, scale):
+    "What a report says of a network and of its training"
     weights = [m.weight for m in prunable(net).values()]
-    cost = [[v*e['epochs'] for v in passes(q.objective, scale['steps'] or q.steps)] for q,e in zip(r.phases, phases)]; epochs = sum(e['epochs'] for e in phases)
-    report = cell | dict(clean=clean.as_dict(), robust=robust.as_dict(), weights=sum(w.numel() for w in weights), kept=phases[-1]['kept'], nonzero=sum(int(w.count_nonzero()) for w in weights), epochs=epochs,
-                         forwards=sum(f for f,_ in cost)/epochs, backwards=sum(b for _,b in cost)/epochs, seconds=round(sum(e['seconds'] for e in phases), 1), phases=list(phases), made=r.row())
+    epochs = [e['epochs'] for e in phases]
+    forwards,backwards = cost(recipe, epochs, scale['steps'])
+    return dict(weights=sum(w.numel() for w in weights), kept=phases[-1]['kept'],
+                nonzero=sum(int(w.count_nonzero()) for w in weights), epochs=sum(epochs),
+                forwards=forwards, backwards=backwards,
+                seconds=round(sum(e['seconds'] for e in phases), 1), phases=list(phases))
+
+# %% ../nbs/82_reproduce.ipynb #1826532a
+def _wanted(cell, scale, dls):
+    "What `Job` and `train_recipe` are asked for one cell"
+    said = {k: scale[k] for k in ('epochs','steps','valid_steps','every','lr_factors')}
+    return dict(recipe=recipe(cell['recipe'], **cell['options']), network=_dense_config(scale, dls),
+                dls=dls, ball=Linf(scale['eps']), seed=cell['seed'], **said)
+
+def run_cell(
+    cell:dict,    # One of `cells`
+    scale:dict,   # A value of `SCALES`
+    dls,          # `DataLoaders`
+    out,          # The cell gets a folder there
+)->dict:          # Its report, which is read where it is there already
+    "Train and judge one cell"
+    folder = Path(out)/cell['cell']
+    file = folder/'report.json'
+    if file.exists():
+        return json.loads(file.read_text())
+    asked = _wanted(cell, scale, dls)
+    net,config,phases = train_recipe(**asked, out=folder, device=default_device(),
+                                     callbacks=[ChannelsLast()])
+    clean,robust = _judged(net, scale, dls, folder)
+    save_model(net, folder/'model.safetensors', config)
+    report = cell | dict(clean=clean.as_dict(), robust=robust.as_dict())
+    report |= _counted(net, asked['recipe'], phases, scale) | dict(made=asked['recipe'].row())
     write_json(report, file)
-    for rest in folder.glob('phase*'): shutil.rmtree(rest) if rest.is_dir() else rest.unlink()
+    for rest in folder.glob('phase*'):
+        if rest.is_dir():
+            shutil.rmtree(rest)
+        else:
+            rest.unlink()
     return report
 
-# %% ../nbs/82_reproduce.ipynb #e1e0e0c9
-COLUMNS = ('cell','recipe','options','seed','weights','kept','nonzero','clean','robust','low','high','protocol','images','epochs','forwards','backwards','seconds')
+# %% ../nbs/82_reproduce.ipynb #e4faa613
+COLUMNS = ('cell','recipe','options','seed','weights','kept','nonzero','clean','robust','low',
+           'high','protocol','images','epochs','forwards','backwards','seconds')
+
+def _tidy(report):
+    "A `report` as a row of numbers and texts"
+    robust = report['robust']
+    low,high = robust['interval']
+    row = report | dict(clean=report['clean']['accuracy'], robust=robust['accuracy'], low=low,
+                        high=high, protocol=robust['protocol'], images=robust['images'])
+    return {c: row[c] for c in COLUMNS}
 
 def gather_cells(out)->Table:
-    "All reports under `out` as one tidy table, a row for each cell, also written to `out`/cells.csv, where options are JSON"
-    rows = Table()
-    for file in sorted(Path(out).glob('*/report.json')):
-        r = json.loads(file.read_text()); robust = r['robust']
-        row = r | dict(clean=r['clean']['accuracy'], robust=robust['accuracy'], low=robust['interval'][0], high=robust['interval'][1], protocol=robust['protocol'], images=robust['images'])
-        rows.append({c: row[c] for c in COLUMNS})
+    "All reports under `out` as a row each, also written to `out`/cells.csv, where options are JSON"
+    files = sorted(Path(out).glob('*/report.json'))
+    rows = Table(_tidy(json.loads(file.read_text())) for file in files)
     with replacing(Path(out)/'cells.csv') as part, open(part, 'w', newline='') as f:
-        w = csv.DictWriter(f, COLUMNS); w.writeheader(); w.writerows(r | dict(options=json.dumps(r['options'])) for r in rows)
+        w = csv.DictWriter(f, COLUMNS)
+        w.writeheader()
+        w.writerows(r | dict(options=json.dumps(r['options'])) for r in rows)
     return rows
 
 def read_cells(file)->Table:
     "The rows that `gather_cells` wrote to `file`"
-    def value(column, text): return text if column in ('cell','recipe','protocol') else json.loads(text)
-    with open(file, newline='') as f: return Table({c: value(c, text) for c,text in row.items()} for row in csv.DictReader(f))
+    texts,rows = ('cell','recipe','protocol'),Table()
+    with open(file, newline='') as f:
+        for row in csv.DictReader(f):
+            rows.append({c: v if c in texts else json.loads(v) for c,v in row.items()})
+    return rows
 
-# %% ../nbs/82_reproduce.ipynb #22d29b21
+# %% ../nbs/82_reproduce.ipynb #1a876032
 def mean_sd(rows, column:str='robust')->str:
-    "Mean of a `column` of `rows` in percent, with the standard deviation over seeds where there are several"
+    "Mean of a `column` of `rows` in percent, with the standard deviation of several seeds"
     v = [100*r[column] for r in rows]
-    return '' if not v else f'{v[0]:.1f}' if len(v)==1 else f'{statistics.mean(v):.1f} ± {statistics.stdev(v):.1f}'
+    if len(v) < 2:
+        return f'{v[0]:.1f}' if v else ''
+    return f'{statistics.mean(v):.1f} ± {statistics.stdev(v):.1f}'
 
 def chosen(rows, name:str, options:dict)->list:
     "Those of `rows` whose recipe is called `name`, with exactly these `options`"
     return [r for r in rows if r['recipe']==name and r['options']==options]
 
+def _place(rows, choice, keep, column):
+    "What stands in the table for one recipe with its options; a dash if the paper has none"
+    if choice is None:
+        return '–'
+    name,options = choice
+    found = chosen(rows, name, dict(keep=keep)|options) or chosen(rows, name, options)
+    return mean_sd(found, column)
+
 def paper_table(rows, keeps, column:str='robust')->Table:
-    "`rows` of `read_cells` in the form of the paper's table: a `column` of them for each of `keeps`, and if it is the robust accuracy the paper's own (CIFAR-10, AutoAttack) beside it"
+    "A `column` of `rows` as in the paper's table, for each of `keeps`; beside it the paper's own"
     table = Table()
     for row in PAPER:
-        shown = {h: row[h] for h in ('method','network','pruning')}
+        shown = {head: row[head] for head in ('method','network','pruning')}
         for keep in keeps:
-            for kind,head in ('fp','FP'),('binary','±1'):
-                name,options = row[kind] or ('', {})
-                found = chosen(rows, name, dict(keep=keep)|options) or chosen(rows, name, options)
-                shown[f'{head}, keep {keep:g}'] = mean_sd(found, column) if name else '–'
-        if column=='robust': shown |= {"paper, FP": row['paper_fp'] or '–', "paper, ±1": row['paper_binary'] or '–'}
+            for head,kind in {'FP': 'fp', '±1': 'binary'}.items():
+                shown[f'{head}, keep {keep:g}'] = _place(rows, row[kind], keep, column)
+        if column=='robust':
+            shown |= {'paper, FP': row['paper_fp'] or '–',
+                      'paper, ±1': row['paper_binary'] or '–'}
         table.append(shown)
     return table
 
-# %% ../nbs/82_reproduce.ipynb #698a697e
+# %% ../nbs/82_reproduce.ipynb #dac780ce
 def plane_table(rows, column:str='robust')->Table:
     "`rows` of an ablation: keep downwards, p to the right, a `column` of `read_cells` in the cells"
-    return Table(dict(keep=keep, **{f'p = {p:g}': mean_sd(chosen(rows, 'ours', dict(keep=keep, p=p)), column) for p in PLANE['p']}) for keep in PLANE['keep'])
+    table = Table()
+    for keep in PLANE['keep']:
+        found = {p: chosen(rows, 'ours', dict(keep=keep, p=p)) for p in PLANE['p']}
+        table.append(dict(keep=keep) | {f'p = {p:g}': mean_sd(f, column) for p,f in found.items()})
+    return table
 
 def factor_table(rows)->Table:
     "`rows` of an ablation: the paper's point, and what changes if one thing does"
-    at = lambda **o: chosen(rows, 'ours', dict(keep=.01, p=.1, **o))
-    show = lambda factor,value,found: dict(factor=factor, value=str(value), clean=mean_sd(found, 'clean'), robust=mean_sd(found))
-    return Table([show('none', "the paper's point", at())] + [show(f, v, at(**{f: v})) for f,values in FACTORS.items() for v in values])
+    changes = [('none', "the paper's point", {})]
+    for factor,values in FACTORS.items():
+        changes += [(factor, str(v), {factor: v}) for v in values]
+    table = Table()
+    for factor,value,change in changes:
+        found = chosen(rows, 'ours', dict(keep=.01, p=.1) | change)
+        table.append(dict(factor=factor, value=value, clean=mean_sd(found, 'clean'),
+                          robust=mean_sd(found)))
+    return table
 
-def views(what:str, rows, scale:dict)->dict:
-    "Tables of `rows` of `what` by title: of a table at a `scale` the paper's form, of an ablation the plane and the factors, of tickets a row for each recipe"
-    if what=='table': return {'Robust accuracy, and the paper\'s (RN34, CIFAR-10, eps 8/255, keep .01, AutoAttack)': paper_table(rows, scale['keeps']), 'Clean accuracy': paper_table(rows, scale['keeps'], 'clean')}
-    if what=='ablation': return {'Robust accuracy by keep and p': plane_table(rows), 'Clean accuracy by keep and p': plane_table(rows, 'clean'), 'One factor at a time': factor_table(rows)}
-    return {'Tickets': Table(dict(recipe=name, keep=keep, clean=mean_sd(found, 'clean'), robust=mean_sd(found)) for keep in scale['keeps'] for name in dict.fromkeys(r['recipe'] for r in rows) if (found := chosen(rows, name, dict(keep=keep))))}
+def _ticket_table(rows, keeps):
+    table = Table()
+    for keep in keeps:
+        for name in dict.fromkeys(r['recipe'] for r in rows):
+            if found := chosen(rows, name, dict(keep=keep)):
+                table.append(dict(recipe=name, keep=keep, clean=mean_sd(found, 'clean'),
+                                  robust=mean_sd(found)))
+    return table
 
-# %% ../nbs/82_reproduce.ipynb #d6cee3c5
+# %% ../nbs/82_reproduce.ipynb #65c6991b
+def views(what:str, rows, scale:dict)->dict[str,Table]:
+    "The tables of `rows` of `what` at a `scale`, by title"
+    if what=='table':
+        beside = "the paper's (RN34, CIFAR-10, eps 8/255, keep .01, AutoAttack)"
+        return {f'Robust accuracy, and {beside}': paper_table(rows, scale['keeps']),
+                'Clean accuracy': paper_table(rows, scale['keeps'], 'clean')}
+    if what=='ablation':
+        return {'Robust accuracy by keep and p': plane_table(rows),
+                'Clean accuracy by keep and p': plane_table(rows, 'clean'),
+                'One factor at a time': factor_table(rows)}
+    return {'Tickets': _ticket_table(rows, scale['keeps'])}
+
+# %% ../nbs/82_reproduce.ipynb #7ab78d2e
 def _page(what, scale, rows, out):
-    text = [f"# {what}, scale {scale['name']}", f"{scale['data']}, {rows[0]['protocol']}, the first {rows[0]['images']:,} test images; {len(rows)} cells; networks chosen on validation images. Percent, mean and standard deviation over seeds."]
-    for title,table in views(what, rows, scale).items(): text += [f'## {title}', table._repr_markdown_()]
-    every = Table(dict(cell=r['cell'], kept=r['kept'], clean=f"{r['clean']:.1%}", robust=f"{r['robust']:.1%}", passes=f"{r['forwards']:g} + {r['backwards']:g}", seconds=r['seconds']) for r in rows)
-    text += ['## Every cell', 'Passes are forwards and backwards per batch; seconds are of the machine that ran it.', every._repr_markdown_()]
-    with replacing(Path(out)/f'{what}.md') as part: part.write_text('\n\n'.join(text)+'\n')
+    first = rows[0]
+    text = [f"# {what}, scale {scale['name']}",
+            f"{scale['data']}, {first['protocol']}, the first {first['images']:,} test images; "
+            f"{len(rows)} cells; networks chosen on validation images. Percent, mean and standard "
+            "deviation over seeds."]
+    for title,table in views(what, rows, scale).items():
+        text += [f'## {title}', table._repr_markdown_()]
+    every = Table(dict(cell=r['cell'], kept=r['kept'], clean=f"{r['clean']:.1%}",
+                       robust=f"{r['robust']:.1%}",
+                       passes=f"{r['forwards']:g} + {r['backwards']:g}",
+                       seconds=r['seconds']) for r in rows)
+    text += ['## Every cell', 'Passes are forwards and backwards per batch; seconds are of the '
+             'machine that ran it.', every._repr_markdown_()]
+    with replacing(Path(out)/f'{what}.md') as part:
+        part.write_text('\n\n'.join(text)+'\n')
 
+def _data(scale, root):
+    "The data of a `scale`"
+    dls = load_data(scale['data'], root, bs=scale['bs'])
+    if n := scale['images']:
+        whole = dls.train.dataset
+        dls.train = loader(Images(whole.x[:n], whole.y[:n]), scale['bs'], 0)
+    return dls.to(default_device())
+
+# %% ../nbs/82_reproduce.ipynb #2adf5148
+def _scale(name, data, seeds):
+    "The scale of this `name`, with other `data` or so many `seeds`"
+    scale = nearest(name, SCALES, 'scale') | dict(name=name)
+    if data:
+        scale['data'] = data
+    if seeds:
+        scale['seeds'] = list(range(seeds))
+    return scale
+
+def _run_all(wanted, what, scale, dls, out, minutes):
+    "Run the cells `wanted` in the folder `out`, until `minutes` are over"
+    start,rows = time.time(),gather_cells(out)
+    for j,c in enumerate(wanted, 1):
+        if time.time()-start > 60*minutes:
+            print(f"{minutes:g} minutes are over, {j-1} of {len(wanted)} cells done; "
+                  "the same command goes on")
+            break
+        r = run_cell(c, scale, dls, out)
+        rows = gather_cells(out)
+        _page(what, scale, rows, out)
+        print(f"{j}/{len(wanted)} {c['cell']}: {r['clean']['accuracy']:.1%} clean, "
+              f"{r['robust']['accuracy']:.1%} robust, {r['seconds']:.0f} s", flush=True)
+    print(f'{len(rows)} cells in {out}/cells.csv, the table in {out}/{what}.md')
+
+# %% ../nbs/82_reproduce.ipynb #38041056
 def run_cells(
     what:str='table',     # table, ablation or tickets
     scale:str='mini',     # A name in `SCALES`
     out:str='',           # Folder of the cells; default runs/WHAT-SCALE
     data:str='',          # Another data set than the scale's
-    root:str=None,        # Where downloaded sets are kept
+    root:str|None=None,   # Where downloaded sets are kept
     part:str='1/1',       # i/n: every n-th cell from the i-th on, see `shard`
     seeds:int=0,          # So many; 0: those of the scale
     only:str='',          # Of this recipe only
     minutes:float=150,    # Begin no cell after so many
     dry_run:bool=False):  # Print their names and stop
     "Run the cells of `what` that `out` does not hold yet, and put all that it holds together"
-    s = dict(nearest(scale, SCALES, 'scale'), name=scale)
-    if data: s['data'] = data
-    if seeds: s['seeds'] = list(range(seeds))
-    wanted = cells(what, s); out = Path(out or f'runs/{what}-{scale}')
-    if only: nearest(only, {c['recipe']: 1 for c in wanted}, 'only')
-    wanted = shard([c for c in wanted if only in ('', c['recipe'])], part)
-    if dry_run: print(*(c['cell'] for c in wanted), f'{len(wanted)} cells', sep='\n'); return
-    same = {k: v for k,v in s.items() if k != 'seeds'} | dict(what=what); file = out/'settings.json'
-    theirs = json.loads(file.read_text()) if file.exists() else same
-    if other := [f'{k}={theirs.get(k)}, not {same.get(k)}' for k in same.keys()|theirs.keys() if theirs.get(k) != same.get(k)]: raise ValueError(f"{out} holds a run with {'; '.join(sorted(other)[:3])}; choose another folder")
-    dls = load_data(s['data'], root, bs=s['bs'])
-    if s['images']: dls.train = loader(Images(*(t[:s['images']] for t in (dls.train.dataset.x, dls.train.dataset.y))), s['bs'], 0)
-    dls.to(default_device())
-    for c in wanted: train_recipe(recipe(c['recipe'], **c['options']), _config(s, dls), dls, Linf(s['eps']), s['epochs'], check=True)
-    write_json(same, file)
-    start,rows = time.time(),gather_cells(out)
-    for j,c in enumerate(wanted, 1):
-        if time.time()-start > 60*minutes: print(f"{minutes:g} minutes are over, {j-1} of {len(wanted)} cells done; the same command goes on"); break
-        r = run_cell(c, s, dls, out)
-        rows = gather_cells(out); _page(what, s, rows, out)
-        print(f"{j}/{len(wanted)} {c['cell']}: {r['clean']['accuracy']:.1%} clean, {r['robust']['accuracy']:.1%} robust, {r['seconds']:.0f} s", flush=True)
-    print(f'{len(rows)} cells in {out}/cells.csv, the table in {out}/{what}.md')
+    s,out = _scale(scale, data, seeds),out or f'runs/{what}-{scale}'
+    wanted = cells(what, s)
+    if only:
+        nearest(only, {c['recipe']: c for c in wanted}, 'only')
+        wanted = [c for c in wanted if c['recipe']==only]
+    wanted = shard(wanted, part)
+    if dry_run:
+        print(*(c['cell'] for c in wanted), f'{len(wanted)} cells', sep='\n')
+        return
+    settings = {k: v for k,v in s.items() if k != 'seeds'} | dict(what=what)
+    same_run(out, 'settings.json', settings)
+    dls = _data(s, root)
+    for c in wanted:
+        Job(**_wanted(c, s, dls))                                      # or a ValueError
+    write_json(settings, Path(out)/'settings.json')
+    _run_all(wanted, what, s, dls, out, minutes)

@@ -16,29 +16,36 @@ from .maps import prunable
 
 # %% ../nbs/40_structure.ipynb #081a649c
 def kept_weights(model)->dict[str,Tensor]:
-    "Where the weights of `model`, sparsified or plain, are not zero: bool masks (out,in,kh,kw) or (out,in) by layer name, in module order"
+    "Where weights of `model` are not zero: bool masks (out,in,kh,kw) or (out,in), by layer"
     return {name: m.weight.detach() != 0 for name,m in prunable(model).items()}
 
 # %% ../nbs/40_structure.ipynb #09e909c8
 def counts_by(m:Tensor, of:str)->Tensor:
-    "How many weights the mask `m` keeps in each output channel (`of='out'`), each input channel (`'in'`) or each kernel (`'kernel'`): int64, 1-d"
-    axes = dict(out=(1,2), kernel=(2,)); axes['in'] = (0,2)
-    if of not in axes: raise ValueError(f"count by 'out', 'in' or 'kernel'; got {of!r}")
+    "How many weights the mask `m` keeps in each of its 'out' or 'in' channels, or of each 'kernel'"
+    axes = {'out': (1,2), 'in': (0,2), 'kernel': (2,)}
+    if of not in axes:
+        raise ValueError(f"count by 'out', 'in' or 'kernel'; got {of!r}")
     return m.reshape(*m.shape[:2], -1).long().sum(axes[of]).flatten()
 
 # %% ../nbs/40_structure.ipynb #a0b0de5a
 def _smooth(ax):
     "Where there are more dots than pixels, grey instead of dots left out"
-    if max(ax.images[0].get_array().shape) > 300: ax.images[0].set_interpolation('antialiased')
+    if max(ax.images[0].get_array().shape) > 300:
+        ax.images[0].set_interpolation('antialiased')
     return ax
 
+def _bar(ax, place, m, of):
+    "A bar at `place` of `ax` along the channels of the mask `m`, black where one keeps anything"
+    empty = (counts_by(m, of)==0).float().cpu()
+    bar = ax.inset_axes(place)
+    bar.imshow(empty[None] if of=='in' else empty[:,None], vmin=0, vmax=1, aspect='auto')
+    bar.set(xticks=[], yticks=[])
+
 def show_dots(m:Tensor, ax=None, title=None):
-    "Draw a mask (out,in,kh,kw) or (out,in) as dots; a bar at the right marks the output channels, and one on top the input channels, that keep anything"
+    "Draw a mask (out,in,kh,kw) or (out,in) as dots; bars mark the channels that keep anything"
     ax = _smooth(show_mask(m, ax, title))
-    for of,place in ('out',(1.015,0,.03,1)),('in',(0,1.015,1,.03)):
-        empty = (counts_by(m, of)==0).float().cpu()
-        bar = ax.inset_axes(place)
-        bar.imshow(empty[:,None] if of=='out' else empty[None], vmin=0, vmax=1, aspect='auto'); bar.set(xticks=[], yticks=[])
+    _bar(ax, (1.015,0,.03,1), m, 'out')
+    _bar(ax, (0,1.015,1,.03), m, 'in')
     ax.set_title(ax.get_title('left'), loc='left', fontsize=9, pad=9)
     return ax
 
@@ -46,48 +53,60 @@ def show_dots(m:Tensor, ax=None, title=None):
 def random_mask(shape, k:int, generator=None)->Tensor:
     "A bool mask of `shape` with exactly `k` ones, each choice of places as likely as any other"
     n = math.prod(shape)
-    if not 0 <= k <= n: raise ValueError(f"k must be in 0..{n}, the number of places; got {k}")
+    if not 0 <= k <= n:
+        raise ValueError(f"k must be in 0..{n}, the number of places; got {k}")
     m = torch.zeros(n, dtype=torch.bool)
     m[torch.randperm(n, generator=generator)[:k]] = True
     return m.view(shape)
 
 # %% ../nbs/40_structure.ipynb #0dac4680
-def _log_choose(n, j): return torch.lgamma(n+1.)-torch.lgamma(j+1.)-torch.lgamma(n-j+1.)
+def _log_choose(n, j):
+    return torch.lgamma(n+1.)-torch.lgamma(j+1.)-torch.lgamma(n-j+1.)
 
 def hypergeometric(n:int, k:int, given:int)->Tensor:
-    "Probabilities that 0, 1 ... `given` of `given` places are among `k` of `n` places chosen at random: float64 (given+1,)"
-    if not (0 <= k <= n and 0 <= given <= n): raise ValueError(f"k and given must be in 0..{n}; got k={k} and given={given}")
+    "Probabilities that 0, 1 ... all of `given` places are among `k` random ones of `n`, float64"
+    if not (0 <= k <= n and 0 <= given <= n):
+        raise ValueError(f"k and given must be in 0..{n}; got k={k} and given={given}")
     j = torch.arange(given+1, dtype=torch.float64)
-    n,k,c = (torch.tensor(float(v), dtype=torch.float64) for v in (n,k,given))
-    p = (_log_choose(c, j) + _log_choose(n-c, (k-j).clamp(0)) - _log_choose(n, k)).exp()
-    return torch.where((j <= k) & (k-j <= n-c), p, 0.)
+    places,kept,c = torch.tensor([n, k, given], dtype=torch.float64)
+    rest = _log_choose(places-c, (kept-j).clamp(0))
+    p = (_log_choose(c, j) + rest - _log_choose(places, kept)).exp()
+    return torch.where((j <= k) & (k-j <= n-given), p, 0.)
 
 # %% ../nbs/40_structure.ipynb #c71bf93b
 def empty_by(m:Tensor, of:str)->tuple[int,float]:
-    "How many groups (`'out'`, `'in'` or `'kernel'`, see `counts_by`) of the mask `m` keep nothing, and how many of a random mask would: seen, expected"
+    "How many groups (see `counts_by`) of the mask `m` are empty, and how many by chance"
     counts,n = counts_by(m, of),m.numel()
-    return int((counts==0).sum()), len(counts)*hypergeometric(n, int(counts.sum()), n//len(counts))[0].item()
+    p = hypergeometric(n, int(counts.sum()), n//len(counts))
+    return int((counts==0).sum()), len(counts)*p[0].item()
 
 # %% ../nbs/40_structure.ipynb #15dcc675
 def _random_counts(groups, size, k, trials, seed):
-    "Counts in `groups` of `size` places each, of `trials` random masks that keep `k` of all places: (trials,groups)"
-    return np.random.default_rng(seed).multivariate_hypergeometric([size]*groups, k, size=trials, method='marginals')
+    "Counts (trials,groups) in groups of `size` places of random masks that keep `k` of all places"
+    draw = np.random.default_rng(seed).multivariate_hypergeometric
+    return draw([size]*groups, k, size=trials, method='marginals')
 
 def show_channels(m:Tensor, of:str='out', trials:int=200, seed:int=0, ax=None, title=None):
-    "Draw how many weights each channel (`'out'` or `'in'`) of the mask `m` keeps, in descending order, against mean and extremes, rank by rank, of `trials` random masks"
+    """Draw how many weights each channel ('out' or 'in') of the mask `m` keeps, the fullest first,
+    against mean and extremes, rank by rank, of `trials` random masks"""
     counts = counts_by(m, of).sort(descending=True).values.cpu()
-    chance = -np.sort(-_random_counts(len(counts), m.numel()//len(counts), int(counts.sum()), trials, seed))
-    if ax is None: ax = plt.subplots()[1]
-    rank = range(1, len(counts)+1)
+    n,size = len(counts),m.numel()//len(counts)
+    chance = -np.sort(-_random_counts(n, size, int(counts.sum()), trials, seed))
+    if ax is None:
+        ax = plt.subplots()[1]
+    rank = range(1, n+1)
     ax.fill_between(rank, chance.min(0), chance.max(0), color=GREY, alpha=.3, lw=0)
-    line(ax, rank, chance.mean(0), 'chance', GREY, dy=5); line(ax, rank, counts, 'mask', 'black', dy=-5)
-    what = dict(out='output', **{'in': 'input'})[of]
-    ax.set(xlabel=f'{what} channels, by rank', ylabel='kept weights', ylim=(0,None), title=title or f'{int((counts==0).sum())} of {len(counts)} {what} channels are empty')
+    line(ax, rank, chance.mean(0), 'chance', GREY, dy=5)
+    line(ax, rank, counts, 'mask', 'black', dy=-5)
+    what = 'output' if of=='out' else 'input'
+    ax.set(xlabel=f'{what} channels, by rank', ylabel='kept weights', ylim=(0,None))
+    ax.set_title(title or f'{int((counts==0).sum())} of {n} {what} channels are empty')
     return ax
 
 # %% ../nbs/40_structure.ipynb #5682cb0d
-def spread(m:Tensor, of:str)->float:
-    "Variance of the counts of the mask `m` in groups (see `counts_by`) over that of a random mask: 1 in the mean for a random one, more where weights crowd, less where they are dealt out evenly; None where nothing can vary"
+def spread(m:Tensor, of:str)->float|None:
+    """Variance of the counts of the mask `m` in groups (see `counts_by`) over that of a random
+    mask; None where nothing can vary"""
     counts,n = counts_by(m, of).double(),m.numel()
     k,groups = int(counts.sum()),len(counts)
     chance = k/groups*(1-1/groups)*(n-k)/max(n-1, 1)
@@ -95,55 +114,82 @@ def spread(m:Tensor, of:str)->float:
 
 # %% ../nbs/40_structure.ipynb #9b8dab01
 def show_kernels(m:Tensor, ax=None, title=None):
-    "Draw how many kernels of the mask `m` (out,in,kh,kw) keep 0, 1 ... kh*kw weights, on a logarithmic axis, against what is expected of a random mask"
-    counts = counts_by(m, 'kernel').cpu(); size = m.numel()//len(counts)
-    seen,chance = counts.bincount(minlength=size+1),len(counts)*hypergeometric(m.numel(), int(counts.sum()), size)
-    if ax is None: ax = plt.subplots()[1]
+    """Draw how many kernels of the mask `m` (out,in,kh,kw) keep 0, 1 ... kh*kw weights, on a
+    logarithmic axis, against what is expected of a random mask"""
+    counts = counts_by(m, 'kernel').cpu()
+    n,size = len(counts),m.numel()//len(counts)
+    seen = counts.bincount(minlength=size+1)
+    chance = n*hypergeometric(m.numel(), int(counts.sum()), size)
+    if ax is None:
+        ax = plt.subplots()[1]
     ax.bar(range(size+1), chance, color=GREY, alpha=.45, width=.8)
-    ax.plot([j for j in range(size+1) if seen[j]], seen[seen>0], 'ko', ms=5)
-    ax.text(.98, .97, 'mask', color='black', fontsize=8, ha='right', va='top', transform=ax.transAxes); ax.text(.98, .88, 'chance', color=GREY, fontsize=8, ha='right', va='top', transform=ax.transAxes)
-    ax.set(yscale='log', ylim=(.5, 2*len(counts)), xticks=range(size+1), xlabel='kept weights of a kernel', ylabel='kernels', title=title or f'{seen[0]/len(counts):.1%} of the kernels are empty; by chance {chance[0]/len(counts):.1%}')
+    ax.plot(seen.nonzero().flatten(), seen[seen>0], 'ko', ms=5)
+    for name,color,y in ('mask','black',.97),('chance',GREY,.88):
+        ax.text(.98, y, name, color=color, fontsize=8, ha='right', va='top', transform=ax.transAxes)
+    ax.set(yscale='log', ylim=(.5, 2*n), xticks=range(size+1),
+           xlabel='kept weights of a kernel', ylabel='kernels')
+    shares = f'{seen[0]/n:.1%} of the kernels are empty; by chance {chance[0]/n:.1%}'
+    ax.set_title(title or shares)
     return ax
 
 # %% ../nbs/40_structure.ipynb #89b2a990
 def alignment(first:Tensor, second:Tensor)->dict:
-    "Do the empty output channels of the mask `first` and the empty input channels of the mask `second`, which reads it, fall together? Counts, expectation, the chance `p` of as many or more in common, and the Jaccard index"
+    """Do empty output channels of the mask `first` and empty input channels of `second`, which
+    reads it, fall together? Counts, expectation, chance `p` of as many or more, Jaccard index"""
     silent,unread = counts_by(first, 'out')==0,counts_by(second, 'in')==0
-    if len(silent) != len(unread): raise ValueError(f"{len(silent)} channels come out of the first and {len(unread)} go into the second")
-    s,u,both,union = [int(t.sum()) for t in (silent, unread, silent & unread, silent | unread)]
-    return dict(silent=s, unread=u, both=both, chance=s*u/len(silent), p=hypergeometric(len(silent), s, u)[both:].sum().clamp(max=1.).item(), jaccard=both/union if union else None)
+    n = len(silent)
+    if n != len(unread):
+        raise ValueError(f"{n} channels come out of the first and {len(unread)} go into the "
+                         "second")
+    s,u = int(silent.sum()),int(unread.sum())
+    both,union = int((silent & unread).sum()),int((silent | unread).sum())
+    p = hypergeometric(n, s, u)[both:].sum().clamp(max=1.).item()
+    return dict(silent=s, unread=u, both=both, chance=s*u/n, p=p,
+                jaccard=both/union if union else None)
 
-# %% ../nbs/40_structure.ipynb #1702c339
+# %% ../nbs/40_structure.ipynb #eb709573
 def show_pair(first:Tensor, second:Tensor, title=None):
-    "Draw the masks of two layers in a row side by side: output channels of `first` and input channels of `second`, which are the same, share the vertical axis; between them two bars mark those that keep anything"
+    """Draw the masks of two layers in a row side by side: output channels of `first` and input
+    channels of `second`, which are the same, share the vertical axis; bars mark those that keep"""
     a = alignment(first, second)
     fig,axes = plt.subplots(1, 2, figsize=(5.4,2.8))
     for ax,m,place in zip(axes, (first, second.transpose(0, 1)), (1.02,-.06)):
         _smooth(show_mask(m, ax))
-        bar = ax.inset_axes((place,0,.04,1))
-        bar.imshow((counts_by(m, 'out')==0).float().cpu()[:,None], vmin=0, vmax=1, aspect='auto'); bar.set(xticks=[], yticks=[])
-        ax.set_aspect('auto'); ax.set_title('')
-    axes[0].set(xlabel='input channels of the first', ylabel='channels between the two'); axes[1].set(xlabel='output channels of the second', ylabel='')
-    fig.suptitle(title or f"{a['both']} channels empty on both sides; by chance {a['chance']:.1f} (p = {a['p']:.2g})", fontsize=10)
+        _bar(ax, (place,0,.04,1), m, 'out')
+        ax.set_aspect('auto')
+        ax.set_title('')
+    axes[0].set(xlabel='input channels of the first', ylabel='channels between the two')
+    axes[1].set(xlabel='output channels of the second', ylabel='')
+    both = f"{a['both']} channels empty on both sides; by chance {a['chance']:.1f}"
+    fig.suptitle(title or f"{both} (p = {a['p']:.2g})", fontsize=10)
     return fig
 
 # %% ../nbs/40_structure.ipynb #59f2ea3f
 def consecutive(model)->list[tuple[str,str]]:
-    "Names of layers of `model` of which the second reads the first: neighbours in module order and in the same module, as many channels out as in"
-    layers = list(kept_weights(model).items())
-    return [(a, b) for (a,m1),(b,m2) in zip(layers, layers[1:]) if a.rpartition('.')[0]==b.rpartition('.')[0] and m1.shape[0]==m2.shape[1]]
+    """Names of layers of `model` of which the second reads the first: neighbours in module order
+    and in the same module, as many channels out as in"""
+    layers,pairs = list(kept_weights(model).items()),[]
+    for (a,first),(b,second) in zip(layers, layers[1:]):
+        same = a.rpartition('.')[0]==b.rpartition('.')[0]
+        if same and first.shape[0]==second.shape[1]:
+            pairs.append((a, b))
+    return pairs
 
 # %% ../nbs/40_structure.ipynb #fe23ee94
 def structure_report(model)->Table:
-    "A row for each layer of `model`: empty output channels, input channels and kernels, and their `spread`, each beside chance; and where a layer is read by the next, how many channels are empty on both sides, expected and `p` (see `alignment`)"
+    """A row for each layer of `model`: empty output channels, input channels and kernels and their
+    `spread`, beside chance; and where a layer is read by the next, their `alignment`"""
     found,then,rows = kept_weights(model),dict(consecutive(model)),Table()
     for name,m in found.items():
         row = dict(layer=name, n=m.numel(), k=int(m.sum()))
-        kinds = dict(out='out', **{'in': 'in'}, kernel='kernels') if m.ndim==4 else dict(out='out', **{'in': 'in'})
-        for of,what in kinds.items(): row[f'{what} empty'],row[f'{what} chance'] = empty_by(m, of)
-        for of,what in kinds.items(): row[f'{what} spread'] = spread(m, of)
+        kinds = {'out': 'out', 'in': 'in'} | ({'kernel': 'kernels'} if m.ndim==4 else {})
+        for of,what in kinds.items():
+            row[f'{what} empty'],row[f'{what} chance'] = empty_by(m, of)
+        for of,what in kinds.items():
+            row[f'{what} spread'] = spread(m, of)
         if name in then:
             a = alignment(m, found[then[name]])
-            row |= {'read by': then[name], 'both empty': a['both'], 'both chance': a['chance'], 'p': a['p']}
+            row |= {'read by': then[name], 'both empty': a['both'], 'both chance': a['chance'],
+                    'p': a['p']}
         rows.append(row)
     return rows

@@ -115,7 +115,7 @@ def _flow_out(channels, node, came=None, *others):
                      f"({type(m).__name__ if m else node.op}); the network itself works as always")
 
 # %% ../nbs/46_surgery.ipynb #389abdea
-def _read(channels, space, stay):
+def _reads(channels, space, stay):
     "Which channels of `space` are read by a layer, for one of its channels that `stay`"
     read = torch.zeros_like(stay[space])
     for m,came,went in channels.layers:
@@ -136,7 +136,7 @@ def _stays(channels):
     while changed:
         changed = False
         for space in [s for s in stay if s != out]:
-            left = stay[space] & _read(channels, space, stay)
+            left = stay[space] & _reads(channels, space, stay)
             if not left.any():
                 left[0] = True
             changed |= not torch.equal(left, stay[space])

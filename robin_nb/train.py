@@ -60,7 +60,7 @@ def _share_right(run, attack):
     return round(good/n, 4)
 
 # %% ../nbs/32_train.ipynb #0a060dae
-def param_groups(params, lr:float, weight_decay:float, norm_lr:float=None)->list:
+def param_groups(params, lr:float, weight_decay:float, norm_lr:float|None=None)->list:
     "Parameters with two axes or more, with decay; and those with fewer (norms, biases), without"
     params = list(params)
     many = dict(params=[p for p in params if p.ndim > 1], weight_decay=weight_decay)
@@ -72,7 +72,7 @@ def sgd(
     lr:float=.1,              # Learning rate at the top of the schedule
     momentum:float=.9,
     weight_decay:float=5e-4,  # Of scores and weights, not of norms and biases
-    norm_lr:float=None,       # Learning rate of norms and biases; default `lr`
+    norm_lr:float|None=None,  # Learning rate of norms and biases; default `lr`
 )->Callable:
     "SGD for `fit`: called with the parameters it gives the optimizer"
     def make(params):

@@ -6,19 +6,21 @@ import robin_nb
 from pages import PAGES, code_cells, read, source
 from robin_nb import zoo
 from robin_nb.core import nearest, set_seed
-from robin_nb.data import load_data
+from robin_nb.data import Batch, load_data
 from robin_nb.evaluate import autoattack, evaluation, judge, verify
 from robin_nb.minimax import BALLS, L2, Linf
 from robin_nb.binary import INITS
 from robin_nb.models import build_model
-from robin_nb.objectives import fgsm_carry, fgsm_rs, free, mart, trades
+from robin_nb.objectives import OBJECTIVES, fgsm_carry, fgsm_rs
+from robin_nb.more_objectives import free, mart, trades
 from robin_nb.pgd import fgsm, pgd
-from robin_nb.recipes import RECIPES, RULES, STARTS, make_objective, recipe
+from robin_nb.rules import RULES
+from robin_nb.recipes import RECIPES, STARTS
+from robin_nb.methods import recipe
 from robin_nb.reproduce import SCALES, cells
 from robin_nb.cli import PRESETS
 
 BALL = Linf(.05)
-OBJECTIVES = dict.fromkeys(['clean','pgd','mix','fgsm_rs','free','carry','trades','mart'])
 NETWORKS = dict.fromkeys(r['name'] for r in zoo.list_models())
 TABLES = dict(objective=OBJECTIVES, recipe=RECIPES, start=STARTS, rule=RULES, scale=SCALES,
               preset=PRESETS, init=INITS, network=NETWORKS)
@@ -30,7 +32,7 @@ def said(ask, *args):
     with pytest.raises(ValueError) as e: ask(*args)
     return str(e.value)
 
-def objective(name): return make_objective(name, BALL, None)
+def objective(name, ball=BALL, **kw): return OBJECTIVES.make(name, ball=ball, **DLS.facts, **kw)
 
 OTHERS = ['mixtrain','fast','ibp','smooth','crown','free_at','snip','sandwich','grasp','synflow','awp','gairat',
           'mixup','at_small','lth','rigl','hydra2','biprune','flying','ticket','fgsm','pgd_at','interval','l2']
@@ -73,6 +75,7 @@ def test_no_saved_output_shows_a_name_that_a_page_has_registered():
         code,shown = '\n'.join(source(c) for c in cells),json.dumps([c['outputs'] for c in cells])
         own = re.findall(rf"(?:{TABLE})\['(\w+)'\](?:,[^=]*)?\s*=[^=]", code)
         own += re.findall(rf'patch\.dict\((?:{TABLE}), (\w+)=', code)
+        own += re.findall(rf"(?:{TABLE})\.having\('(\w+)'", code)
         for name in {*own}-NAMES: assert not re.search(rf'\b{name}\b', shown), f'{page.name}: {name}'
 
 # alpha: the length of a step in pixels of [0,1], and None for a share of eps
@@ -86,16 +89,16 @@ SHARE = dict(fgsm_rs=1.25, carry=.5, free=1., trades=.5, mart=.5, pgd=.5, mix=.5
 def losses(objective):
     "Of three visits to one batch of a network that is drawn anew"
     set_seed(0); model = build_model(CONFIG).eval()
-    x,y,i = next(iter(DLS.train))
+    batch = Batch(*next(iter(DLS.train)))
     seen = []
-    for _ in range(3): seen.append(objective(model, x, y, i)); seen[-1].backward()
+    for _ in range(3): seen.append(objective(model, batch)); seen[-1].backward()
     return torch.stack(seen).detach()
 
 @pytest.mark.parametrize('ball', [Linf(.03), Linf(8/255), L2(.7)], ids=str)
 @pytest.mark.parametrize('name', SHARE)
 def test_alpha_is_in_pixels_and_none_is_a_share_of_eps(name, ball):
     same,other = SHARE[name]*ball.eps,.3*ball.eps
-    named = {alpha: losses(make_objective(name, ball, DLS, 5, alpha)) for alpha in (None, same, other)}
+    named = {alpha: losses(objective(name, ball, steps=5, alpha=alpha)) for alpha in (None, same, other)}
     assert torch.equal(named[None], named[same]) and not torch.equal(named[None], named[other])
     if name not in MADE: return
     for alpha,seen in named.items(): assert torch.equal(losses(MADE[name](ball, alpha=alpha)), seen)
@@ -103,7 +106,7 @@ def test_alpha_is_in_pixels_and_none_is_a_share_of_eps(name, ball):
 @pytest.mark.parametrize('name', SHARE)
 def test_a_share_of_eps_is_refused_where_pixels_are_meant(name):
     words = r'alpha is in pixels of \[0,1\].*alpha=0.25\*eps'
-    with pytest.raises(ValueError, match=words): make_objective(name, Linf(8/255), DLS, 5, .25)
+    with pytest.raises(ValueError, match=words): objective(name, Linf(8/255), steps=5, alpha=.25)
     if name in ('fgsm_rs','carry','free'):
         with pytest.raises(ValueError, match=words): MADE[name](Linf(8/255), alpha=.25)
 

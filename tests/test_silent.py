@@ -16,21 +16,24 @@ from robin_nb.cli import robin_prune
 from robin_nb.packed import load_packed, save_packed
 from robin_nb.surgery import size_table
 from robin_nb.core import replacing
-from robin_nb.data import load_data
+from robin_nb.data import Batch, load_data
 from robin_nb.maps import bake, mask_table, prunable, scores, sparsify
 from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
 from robin_nb.models import build_model, load_model, resnet, save_model, small_cnn, small_resnet
-from robin_nb.objectives import at, clean, free, plus
+from robin_nb.objectives import at, clean
+from robin_nb.more_objectives import free, plus
 from robin_nb.pgd import frozen, pgd
-from robin_nb.recipes import ours, robust_bird, train_recipe
+from robin_nb.recipes import train_recipe
+from robin_nb.methods import ours, robust_bird
+from robin_nb.rules import RULES
 from robin_nb.loop import Callback, StopFit
 from robin_nb.checkpoint import TimeLimit
 from robin_nb.train import fit, sgd
 from robin_nb.faster import AttackInside
 from robin_nb.checkpoint import Checkpoint
 from robin_nb.loop import Lean
-from robin_nb.train import Progress
+from robin_nb.train import Progress, Validate
 
 CONFIG = dict(arch='small_cnn', args=dict(widths=[4, 8, 16]), sparse=dict(keep=.2, p=.5, seed=0))
 DENSE = dict(arch='small_cnn', args=dict(widths=[4, 8, 16]))
@@ -191,7 +194,7 @@ def test_terms_on_scores_count_in_lean_training():
     def trained(lean):
         torch.manual_seed(0)
         net = small()
-        def term(model, x, y, i=None, crop=None):
+        def term(model, batch):
             return sum(s.square().sum() for s in scores(net))
         fit(net, stripes(), 1, plus(clean, term), opt=sgd(0.1), callbacks=[Lean(lean), Progress(False)])
         return scores(net)
@@ -228,9 +231,9 @@ def test_resume_refuses_another_attack(first, then, tmp_path):
     assert len(train(tmp_path, **first, epochs=2)) == 2
 
 def test_a_run_without_a_validated_epoch_ends_well(tmp_path):
-    history = train(tmp_path, every=3, epochs=3, callbacks=[TimeLimit(0)])
+    history = train(tmp_path, epochs=3, callbacks=[TimeLimit(0), Validate(every=3)])
     assert len(history) == 1 and history.best is None
-    assert train(tmp_path, every=3, epochs=3).best['epoch'] == 3
+    assert train(tmp_path, epochs=3, callbacks=[Validate(every=3)]).best['epoch'] == 3
 
 def test_a_command_without_a_validated_epoch_ends_well(tmp_path):
     folder = tmp_path/'x'
@@ -247,12 +250,8 @@ def test_robust_bird_that_stops_before_it_is_validated():
     class Stop(Callback):
         def after_epoch(self, run):
             raise StopFit('at once')
-    import robin_nb.recipes as recipes
-    kept, recipes.RULES['early_bird'] = recipes.RULES['early_bird'], lambda run: Stop()
-    try:
+    with RULES.having('early_bird', lambda: Stop()):
         net, _, records = train_recipe(early, config, dls, Linf(.05), 10, steps=1, valid_steps=1, every=4)
-    finally:
-        recipes.RULES['early_bird'] = kept
     assert records[0]['best'] is None and records[0]['epochs'] == 1 and records[1]['best']
 
 class Remembers(Callback):
@@ -405,8 +404,8 @@ def test_free_with_another_batch_size():
     net, objective = small(), free(Linf(.1), 2)
     for n in 4, 8, 2:
         x, y = torch.rand(n, 1, 8, 8), torch.zeros(n, dtype=torch.long)
-        objective(net.train(), x, y).backward()
-    objective(net, torch.rand(3, 1, 12, 12), torch.zeros(3, dtype=torch.long)).backward()
+        objective(net.train(), Batch(x, y)).backward()
+    objective(net, Batch(torch.rand(3, 1, 12, 12), torch.zeros(3, dtype=torch.long))).backward()
 
 def test_two_threads_leave_the_model_as_it_was():
     "The first to enter is the first to leave, if both get in at once"

@@ -9,7 +9,8 @@ from robin_nb.packed import save_packed
 from robin_nb.core import write_json
 from robin_nb.data import DATA, load_data
 from robin_nb.binary import INITS
-from robin_nb.recipes import RECIPES, passes
+from robin_nb.methods import RECIPES
+from robin_nb.more_objectives import OBJECTIVES
 from robin_nb.reproduce import SCALES, cells
 
 FILE = Path(__file__).parents[1]/'robin_nb'/'assets'/'names.json'
@@ -26,7 +27,7 @@ def truth():
                 only=list(RECIPES),
                 model=offered(make_config, load_data('stripes'), '?'),
                 norm=offered(unwrap(robin_prune), norm='?'),
-                objective=offered(passes, '?', 1),
+                objective=list(OBJECTIVES),
                 attack=offered(unwrap(robin_evaluate), attack='?'),
                 statistics=offered(save_packed, None, None, None, '?'),
                 what=offered(cells, '?', SCALES['mini']))
