@@ -142,7 +142,7 @@ def _start_afresh(model, train_norm):
         elif isinstance(m, (nn.Linear, nn.Conv2d)) and m.bias is not None:
             nn.init.zeros_(m.bias)
 
-def _layer_counts(budget, shapes, keep):
+def _counts(budget, shapes, keep):
     "What `budget` says, checked; only the authors' rule may keep more than `keep` asks for"
     if isinstance(budget, (str, int, float, type)):
         raise ValueError("budget must be one such as power(.1) or igq(), or a list of counts; "
@@ -168,7 +168,7 @@ def sparsify(
     if not a > 0:
         raise ValueError(f"a must be positive; got {a}")
     layers = prunable(model)
-    counts = _layer_counts(budget, [m.weight.shape for m in layers.values()], keep)
+    counts = _counts(budget, [m.weight.shape for m in layers.values()], keep)
     _start_afresh(model, train_norm)
     for number,(m,k) in enumerate(zip(layers.values(), counts)):
         init(m.weight, seed=seed, layer=number)

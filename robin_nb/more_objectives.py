@@ -75,7 +75,7 @@ class trades:
         return F.cross_entropy(z, batch.y) + self.beta*_kl(attacked, z).mean()
 
 # %% ../nbs/29_more_objectives.ipynb #aee21445
-def _rival(z, y):
+def _boosted(z, y):
     "-log p_y - log(1 - p of the likeliest other class), from logits (n,classes)"
     q = z.log_softmax(1)
     other = q.scatter(1, y[:,None], -torch.inf).argmax(1, keepdim=True)
@@ -88,7 +88,7 @@ class mart(trades):
     def __call__(self, model, batch):
         z, attacked = self._logits(model, batch, F.cross_entropy, batch.y)
         doubt = 1-z.softmax(1).gather(1, batch.y[:,None])[:,0]
-        return (_rival(attacked, batch.y) + self.beta*doubt*_kl(attacked, z)).mean()
+        return (_boosted(attacked, batch.y) + self.beta*doubt*_kl(attacked, z)).mean()
 
 # %% ../nbs/29_more_objectives.ipynb #dccb6f0b
 class _Places:
