@@ -213,7 +213,7 @@ def mapped(model)->list[nn.Module]:
     "The layers of `model` with maps on their weight, in module order"
     return [m for m in model.modules() if parametrize.is_parametrized(m, 'weight')]
 
-def _plain(m, w):
+def _put_weight(m, w):
     "Give layer `m` the weight `w` of its own in place of its maps"
     if len(m.parametrizations) > 1:
         raise ValueError(f"a {type(m).__name__} has maps on {', '.join(m.parametrizations)}; "
@@ -226,5 +226,5 @@ def bake(model:nn.Module)->nn.Module:
     "A new plain model with the effective weights of `model` in place of its maps"
     model = copy.deepcopy(model)
     for m in mapped(model):
-        _plain(m, m.weight.detach().clone())
+        _put_weight(m, m.weight.detach().clone())
     return model.requires_grad_()

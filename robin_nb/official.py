@@ -7,6 +7,7 @@ __all__ = ['load_official']
 
 # %% ../nbs/56_official.ipynb #17cde1d0
 import re, warnings
+from dataclasses import dataclass
 from pathlib import Path
 import torch, torch.nn as nn
 from .budgets import official, power
@@ -16,72 +17,148 @@ from .models import resnet
 # %% ../nbs/56_official.ipynb #04419453
 class _Nothing:
     "What a NumPy number beside the tensors of a checkpoint becomes"
-    def __init__(self, *parts): pass
-    def __setstate__(self, state): pass
+    def __init__(self, *parts):
+        pass
+    def __setstate__(self, state):
+        pass
 
-_NUMPY = [(_Nothing, f'numpy.{name}') for name in ('dtype','core.multiarray.scalar','_core.multiarray.scalar')]
+_NUMPY = [(_Nothing, f'numpy.{name}')
+          for name in ('dtype','core.multiarray.scalar','_core.multiarray.scalar')]
 
 def _tensors(file):
     "The state dict in `file`, which runs no code"
-    if not Path(file).is_file(): raise FileNotFoundError(f"no checkpoint {file}")
+    if not Path(file).is_file():
+        raise FileNotFoundError(f"no checkpoint {file}")
     try:
-        with torch.serialization.safe_globals(_NUMPY): saved = torch.load(file, map_location='cpu', weights_only=True)
+        with torch.serialization.safe_globals(_NUMPY):
+            saved = torch.load(file, map_location='cpu', weights_only=True)
     except Exception as e:
         asks = re.search(r'GLOBAL (\S+)', str(e))
-        raise ValueError(f"{file} would call {asks[1]}, so it is not opened" if asks else f"{file} is not a checkpoint of PyTorch ({type(e).__name__})") from None
+        if asks:
+            raise ValueError(f"{file} would call {asks[1]}, so it is not opened") from None
+        raise ValueError(f"{file} is not a checkpoint of PyTorch ({type(e).__name__})") from None
     state = saved.get('state_dict', saved) if isinstance(saved, dict) else None
     return state if isinstance(state, dict) else {}
 
 # %% ../nbs/56_official.ipynb #62cddcd2
 def _theirs(name, stem):
-    "What a checkpoint calls the entry `name` of our state, behind its prefix; None for what no checkpoint has"
-    if name.startswith('normalize.') or name.endswith('.0.k'): return None
-    if re.search(r'(bn1|body\.\d|shortcut\.1)\.(weight|bias)$', name): return None                # norms are not trained
-    name = name.replace('parametrizations.weight.original', 'weight').replace('parametrizations.weight.0.', '').replace('lbn.', 'last.')
-    if stem=='imagenet': name = name.replace('shortcut.', 'downsample.')
-    return re.sub(r'body\.(\d)', lambda m: f"{'bn' if int(m[1])%3 else 'conv'}{int(m[1])//3+1}", name)
+    "What a checkpoint calls the entry `name` of our state, behind its prefix; None: nothing"
+    if name.startswith('normalize.') or name.endswith('.0.k'):
+        return None
+    if re.search(r'(bn1|body\.\d|shortcut\.1)\.(weight|bias)$', name):    # norms are not trained
+        return None
+    parts = {'parametrizations.weight.original': 'weight', 'parametrizations.weight.0.': '',
+             'lbn.': 'last.'}
+    if stem=='imagenet':
+        parts['shortcut.'] = 'downsample.'
+    for ours,theirs in parts.items():
+        name = name.replace(ours, theirs)
+    def numbered(found):
+        place = int(found[1])
+        return f"{'bn' if place%3 else 'conv'}{place//3+1}"
+    return re.sub(r'body\.(\d)', numbered, name)
 
 # %% ../nbs/56_official.ipynb #027f2418
 _IMAGENET = (.485,.456,.406),(.229,.224,.225)
-_STATISTICS = {('official','cifar',10): ((.4914,.4822,.4465),(.2023,.1994,.2010)), ('official','cifar',100): ((.5071,.4867,.4408),(.2675,.2565,.2761)), ('official','imagenet',100): _IMAGENET,
-               ('hidden','cifar',10): ((.491,.482,.447),(.247,.243,.262)), ('hidden','imagenet',1000): _IMAGENET}
+_STATISTICS = {
+    ('official','cifar',10): ((.4914,.4822,.4465),(.2023,.1994,.2010)),
+    ('official','cifar',100): ((.5071,.4867,.4408),(.2675,.2565,.2761)),
+    ('official','imagenet',100): _IMAGENET,
+    ('hidden','cifar',10): ((.491,.482,.447),(.247,.243,.262)),
+    ('hidden','imagenet',1000): _IMAGENET}
 
-def _kind(t): return f"{'x'.join(map(str, t.shape)) or 'number'} of {t.dtype}" if isinstance(t, torch.Tensor) else type(t).__name__
+@dataclass(frozen=True)
+class _Layout:
+    "What the names in a file say of its network"
+    prefix: str
+    authors: bool     # Of RobustBinarySubNet, not of hidden-networks
+    stem: str
+    lbn: bool
 
-def _fill(net, state, keys, what):
-    "Copy all of `state` into `net` by `keys`, from our names to theirs; ValueError with the first of theirs that does not fit `what`"
-    if unknown := set(state)-set(keys.values()): raise ValueError(f"{what} has no {min(map(str, unknown))}")
-    own = net.state_dict()
-    for name,key in keys.items():
-        wanted = own[name][...,None,None] if name.startswith('fc.') else own[name]            # their classifier is a convolution
-        if key not in state: raise ValueError(f"{what} needs {key}, which is missing")
-        if _kind(state[key]) != _kind(wanted): raise ValueError(f"{what} needs {key} as {_kind(wanted)}; it is {_kind(state[key])}")
-    net.load_state_dict(own | {name: state[key].reshape(own[name].shape) for name,key in keys.items()})
+def _layout(state, file, p):
+    prefixes = [q for q in ('module.1.','1.','module.','') if q+'conv1.weight' in state]
+    if not prefixes:
+        raise ValueError(f"{file} has no conv1.weight, so it is no ResNet of RobustBinarySubNet "
+                         "or hidden-networks")
+    def has(part):
+        return any(part in str(key) for key in state)
+    prefix = prefixes[0]
+    authors,stem = prefix.endswith('1.'),'imagenet' if has('.downsample.') else 'cifar'
+    if authors==(p is None):
+        code = ("RobustBinarySubNet: p must be a number, .1 for the published files" if authors
+                else "hidden-networks, where all layers keep the same share: p must be None")
+        raise ValueError(f"{file} is of {code}")
+    return _Layout(prefix, authors, stem, authors and has(prefix+'last.'))
 
 # %% ../nbs/56_official.ipynb #aa3342c7
-def load_official(
-    file,                       # A .pth or .state file of RobustBinarySubNet, or of hidden-networks
-    depth:int,                  # 18, 34 or 50
-    n_out:int,                  # Classes
-    keep:float,                 # Share of the weights that stays, which no file tells
-    p:float,                    # How it is shared between the layers; None: the same share in each, as hidden-networks has it
-    normalize=None,             # (mean, std) per channel; default: that of their code for such a network
-)->tuple[nn.Module,dict]:
-    "The sparsified network in a checkpoint of the authors, in eval mode, from images (n,3,h,w) in [0,1] to logits, and its config. ValueError, by name, for any key that is unknown, missing or of another shape; a warning where equal scores leave a mask open"
-    state = _tensors(file)
-    prefix = next((q for q in ('module.1.','1.','module.','') if q+'conv1.weight' in state), None)
-    if prefix is None: raise ValueError(f"{file} has no conv1.weight, so it is no ResNet of RobustBinarySubNet or hidden-networks")
-    has = lambda part: any(part in str(key) for key in state)
-    theirs,stem = prefix.endswith('1.'),'imagenet' if has('.downsample.') else 'cifar'
-    if theirs==(p is None): raise ValueError(f"{file} is of " + ("RobustBinarySubNet: p must be a number, .1 for the published files" if theirs else "hidden-networks, where all layers keep the same share: p must be None"))
-    normalize = normalize or _STATISTICS.get(('official' if theirs else 'hidden', stem, n_out))
-    if normalize is None: raise ValueError(f"their code has no {stem} network of {n_out} classes; give normalize=(mean, std)")
-    args = dict(depth=depth, n_out=n_out, stem=stem, lbn=theirs and has(prefix+'last.'), normalize=normalize)
-    net = sparsify(resnet(**args), keep, official(p) if theirs else power(1), init=lambda w, **kw: w)
-    if not theirs:
-        for m in score_maps(net).values(): m.k.fill_(m.scores.numel()-int((1-keep)*m.scores.numel()))
-    keys = {name: prefix+key for name in net.state_dict() if (key := _theirs(name, stem))}
-    _fill(net, state, keys, f"ResNet-{depth} ({stem}, {n_out} classes, {'a' if args['lbn'] else 'no'} last norm)")
+def _kind(t):
+    "Shape and type of `t`"
+    if not isinstance(t, torch.Tensor):
+        return type(t).__name__
+    return f"{'x'.join(map(str, t.shape)) or 'number'} of {t.dtype}"
+
+def _fill(net, state, keys, what):
+    """Copy all of `state` into `net` by `keys`, from our names to theirs; ValueError with the first
+    of theirs that does not fit `what`"""
+    unknown = set(state)-set(keys.values())
+    if unknown:
+        raise ValueError(f"{what} has no {min(map(str, unknown))}")
+    own,new = net.state_dict(),{}
+    for name,key in keys.items():
+        wanted = own[name]
+        if name.startswith('fc.'):                                 # theirs is a convolution
+            wanted = wanted[...,None,None]
+        if key not in state:
+            raise ValueError(f"{what} needs {key}, which is missing")
+        if _kind(state[key]) != _kind(wanted):
+            raise ValueError(f"{what} needs {key} as {_kind(wanted)}; it is {_kind(state[key])}")
+        new[name] = state[key].reshape(own[name].shape)
+    net.load_state_dict(own | new)
+
+def _warn_of_ties(net):
     for (name,m),s in zip(masks(net).items(), scores(net)):
-        if not m.all() and s[m].abs().min()==s[~m].abs().max(): warnings.warn(f"{name}: equal scores where the mask cuts; the later stay here, and which stayed in theirs no file tells")
-    return net.eval(), dict(arch='resnet', args=args, **(dict(sparse=dict(keep=keep, budget='official', p=p)) if theirs else {}))
+        if not m.all() and s[m].abs().min()==s[~m].abs().max():
+            warnings.warn(f"{name}: equal scores where the mask cuts; the later stay here, and "
+                          "which stayed in theirs no file tells")
+
+# %% ../nbs/56_official.ipynb #f573ddeb
+def _sparse(net, keep, p):
+    "`net` with masks as in their code; `p` None: as in hidden-networks, whose weights are kept"
+    def as_they_are(w, **kw):
+        return w
+    sparsify(net, keep, power(1) if p is None else official(p), init=as_they_are)
+    if p is None:
+        for m in score_maps(net).values():
+            m.k.fill_(m.scores.numel()-int((1-keep)*m.scores.numel()))
+    return net
+
+# %% ../nbs/56_official.ipynb #c2afc089
+def load_official(
+    file,             # A .pth or .state file of RobustBinarySubNet, or of hidden-networks
+    depth:int,        # 18, 34 or 50
+    n_out:int,        # Classes
+    keep:float,       # Share of the weights that stays, which no file tells
+    p:float|None,     # How it is shared between the layers; None for hidden-networks: equal shares
+    normalize=None,   # (mean, std) per channel; default: that of their code for such a network
+)->tuple[nn.Module,dict]:
+    """The sparsified network in a checkpoint of the authors, in eval mode, from images (n,3,h,w) in
+    [0,1] to logits, and its config. ValueError, by name, for any key that is unknown, missing or of
+    another shape; a warning where equal scores leave a mask open"""
+    state = _tensors(file)
+    layout = _layout(state, file, p)
+    code = 'official' if layout.authors else 'hidden'
+    normalize = normalize or _STATISTICS.get((code, layout.stem, n_out))
+    if normalize is None:
+        raise ValueError(f"their code has no {layout.stem} network of {n_out} classes; "
+                         "give normalize=(mean, std)")
+    args = dict(depth=depth, n_out=n_out, stem=layout.stem, lbn=layout.lbn, normalize=normalize)
+    net = _sparse(resnet(**args), keep, p)
+    theirs = {name: _theirs(name, layout.stem) for name in net.state_dict()}
+    keys = {name: layout.prefix+key for name,key in theirs.items() if key}
+    last = 'a' if layout.lbn else 'no'
+    _fill(net, state, keys, f"ResNet-{depth} ({layout.stem}, {n_out} classes, {last} last norm)")
+    _warn_of_ties(net)
+    config = dict(arch='resnet', args=args)
+    if layout.authors:
+        config['sparse'] = dict(keep=keep, budget='official', p=p)
+    return net.eval(), config
