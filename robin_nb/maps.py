@@ -142,7 +142,7 @@ def _start_afresh(model, train_norm):
         elif isinstance(m, (nn.Linear, nn.Conv2d)) and m.bias is not None:
             nn.init.zeros_(m.bias)
 
-def _counts(budget, shapes, keep):
+def _layer_counts(budget, shapes, keep):
     "What `budget` says, checked; only the authors' rule may keep more than `keep` asks for"
     if isinstance(budget, (str, int, float, type)):
         raise ValueError("budget must be one such as power(.1) or igq(), or a list of counts; "
@@ -168,7 +168,7 @@ def sparsify(
     if not a > 0:
         raise ValueError(f"a must be positive; got {a}")
     layers = prunable(model)
-    counts = _counts(budget, [m.weight.shape for m in layers.values()], keep)
+    counts = _layer_counts(budget, [m.weight.shape for m in layers.values()], keep)
     _start_afresh(model, train_norm)
     for number,(m,k) in enumerate(zip(layers.values(), counts)):
         init(m.weight, seed=seed, layer=number)
@@ -213,7 +213,7 @@ def mapped(model)->list[nn.Module]:
     "The layers of `model` with maps on their weight, in module order"
     return [m for m in model.modules() if parametrize.is_parametrized(m, 'weight')]
 
-def _plain(m, w):
+def _put_weight(m, w):
     "Give layer `m` the weight `w` of its own in place of its maps"
     if len(m.parametrizations) > 1:
         raise ValueError(f"a {type(m).__name__} has maps on {', '.join(m.parametrizations)}; "
@@ -226,5 +226,5 @@ def bake(model:nn.Module)->nn.Module:
     "A new plain model with the effective weights of `model` in place of its maps"
     model = copy.deepcopy(model)
     for m in mapped(model):
-        _plain(m, m.weight.detach().clone())
+        _put_weight(m, m.weight.detach().clone())
     return model.requires_grad_()
