@@ -23,7 +23,7 @@ class Objective(Protocol):
         ...
 
 def clean(model, batch):
-    "Cross-entropy on the batch as it is"
+    "Cross-entropy on `batch` as it is"
     return F.cross_entropy(model(batch.x), batch.y)
 
 @OBJECTIVES.entry('clean', passes=lambda steps: (1, 1))

@@ -49,7 +49,7 @@ def split_parts(data:bytes)->dict:
     return parts
 
 # %% ../nbs/50_packed.ipynb #cfde80b9
-def _suits(v, default):
+def _is_like(v, default):
     "Whether `v` is of the kind of a maker's `default`, and no larger than networks are"
     kind = type(default) if isinstance(default, (bool, int, float, str, tuple)) else type(v)
     if kind in (int, tuple):
@@ -71,7 +71,7 @@ def _plain_model(config, max_weights):
     asked = inspect.signature(ARCHS[arch]).parameters
     known = dict(c_in=1, n_out=1, lbn=True) | {name: q.default for name,q in asked.items()}
     for name,v in config['args'].items():
-        if not _suits(v, known.get(name)):
+        if not _is_like(v, known.get(name)):
             raise ValueError(f"{name} must be as {arch} has it, numbers in 1..65536; got {v!r}")
     with torch.device('meta'):
         net = build_model(dense)
@@ -112,7 +112,8 @@ def _drawn_signs(net, seed):
 # %% ../nbs/50_packed.ipynb #abf4dc03
 def _write_layers(net, seed):
     "The parts for the layers of `net`; no signs if `seed` draws them"
-    rows,channels,positions,places,signs = [], [], [], [], []
+    rows,channels,signs = [], [], []
+    positions,places = [], []
     for name,m in prunable(net).items():
         w = m.weight.detach()
         kept = w[w != 0]
@@ -162,14 +163,14 @@ def _read_layers(net, parts, seed):
 # %% ../nbs/50_packed.ipynb #877dad00
 _KINDS = dict(fp16='<f2', fp32='<f4')
 
-def _norms(net):
+def _batch_norms(net):
     return [m for m in net.modules() if isinstance(m, _BatchNorm)]
 
 @np.errstate(all='ignore')
 def _write_norms(net, statistics, affine):
     "The norms of `net` as bytes, with weights and biases if `affine`"
     found = [np.zeros(0)]
-    for m in _norms(net):
+    for m in _batch_norms(net):
         if not m.track_running_stats:
             raise ValueError("a batch norm without running statistics cannot be packed")
         own = m.running_mean, m.running_var
@@ -188,7 +189,7 @@ def _write_norms(net, statistics, affine):
 def _read_norms(net, data, statistics, affine):
     "Fill the norms of `net` with what `_write_norms` has written"
     numbers = np.frombuffer(data, _KINDS[statistics]).astype(np.float64)
-    for m in _norms(net):
+    for m in _batch_norms(net):
         rows = 4 if affine and m.weight is not None else 2
         own,numbers = np.split(numbers, [rows*m.num_features])
         mean,var,*rest = own.reshape(rows, m.num_features)
@@ -239,7 +240,7 @@ def save_packed(
         if here:
             raise ValueError("the config does not describe this model: "
                              f"{name} is {here} here and {there} there")
-    norms = [m for m in _norms(plain) if m.weight is not None]
+    norms = [m for m in _batch_norms(plain) if m.weight is not None]
     affine = any(bool((m.weight != 1).any() or m.bias.any()) for m in norms)
     with replacing(file) as part:
         part.write_bytes(join_parts(_write(plain, config, statistics, affine)))

@@ -148,7 +148,8 @@ def parameters(obj, name, card, link, page):
         what = said.get(q) or card.get(q)
         if not what and not re.search(rf'`{q}\b', inspect.getdoc(obj) or ''): problem(page, place(page, name), f'nothing explains the parameter {q} of {name}: write a comment behind it, or a line on the card of the letters')
         default = '' if par.default is par.empty else f'`{shown(par.default) if callable(par.default) else repr(par.default)}`'
-        rows.append(f"| `{q}` | {shown(par.annotation)} | {link(default)} | {link(what or '')} |")
+        kind = shown(par.annotation).replace('|', '\\|')               # a bar would end the column
+        rows.append(f"| `{q}` | {kind} | {link(default)} | {link(what or '')} |")
     back = said.get('return')
     if back: rows.append(f"| *returns* | {shown(sig.return_annotation)} | | {link(back)} |")
     return ['', '| parameter | type | default | what it is |', '|---|---|---|---|', *rows, ''] if rows else []
