@@ -228,11 +228,11 @@ def _split(published, epochs=None):
         parts[missing.index(max(missing))] += 1
     return parts
 
-# %% ../nbs/64_recipes.ipynb #fe262296
+# %% ../nbs/64_recipes.ipynb #9dc7dbba
 @dataclass
 class Job(_Maker):
     "One training by a recipe, and what its starts may ask for; ValueError if it cannot work"
-    recipe: Recipe
+    recipe: Recipe              # What to do
     network: object             # A config ('arch', 'args'), a model, or a function that builds one
     dls: object                 # `DataLoaders`, or what `as_data` takes
     ball: object                # Of the attack
@@ -388,21 +388,21 @@ def train_recipe(
         records.append(_phase(job, j, e, model, out, [Progress(progress), *callbacks]))
     return *_finished(job, model), records
 
-# %% ../nbs/64_recipes.ipynb #5fb4f20e
+# %% ../nbs/64_recipes.ipynb #63058788
 RECIPES = Registry('recipe')
 
 BINARY = ('how it was made binary is not public: here signs of stored weights, '
           'with the optimizer of at_binary')
 
 def binary_form(recipe:Recipe, note:str=BINARY)->Recipe:
-    "`recipe` with signs of its weights, and the clipping and the optimizer that they need"
+    "`recipe` with signs of its weights, the clipping and the optimizer they need, and a `note`"
     phases = tuple(replace(q, rules=('clip', *q.rules), opt='adam', lr=1e-4) for q in recipe.phases)
     note = '; '.join(filter(None, [recipe.note, note]))
     return replace(recipe, phases=phases, binary=True, note=note)
 
 @RECIPES.entry()
 def hydra(keep=.01, p=.1, lbn=False, binary=False, objective='trades'):
-    "Train, find a mask by scores that start as the weights, train again; `binary` for signs"
+    "Train, search from the largest, train again; `binary` for signs, `objective`: the loss"
     first = Phase(100, 'dense', objective, weight_decay=1e-4, bn='eval')
     search = replace(first, epochs=20, start='by_size')
     last = replace(first, start='found', lr=.01)

@@ -328,14 +328,17 @@ def rounded(
     z[w!=0] = centres[_nearest_of(values, centres)]
     return z
 
-# %% ../nbs/62_rules.ipynb #225a6d10
+# %% ../nbs/62_rules.ipynb #86348a26
 @RULES.entry('admm')
 class ADMM(_Rule):
     "ATMC's springs towards at most 2**`bits` values in each stored tensor, rounded at the end"
     order = -4.5   # type: ignore[assignment]  # after the best is back, before a loss is scaled
     memory = 'events','u','z'
-    def __init__(self, bits:int=8, rho:float=.1, every:float=.01):
-        "`rho`: strength of the springs; after each share `every` of a run copies and duals move"
+    def __init__(
+        self,
+        bits:int=8,
+        rho:float=.1,       # Strength of the springs
+        every:float=.01):   # Share of a run after which copies and duals move
         self.bits,self.rho,self.every = bits,rho,every
 
     def begin(self, run):
