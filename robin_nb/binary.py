@@ -21,42 +21,51 @@ def is_binary(w:Tensor)->bool:
     return bool((w.abs()==1).all())
 
 # %% ../nbs/14_binary.ipynb #9a792dfd
+_WORD,_HALF = np.uint64(2**32-1),np.uint64(32)
+
 def _philox(counter, key):
     "Philox4x32-10: `counter` uint64 (4,n) and `key` (2,), all below 2^32, to uint64 (4,n)"
-    word = np.uint64(0xFFFFFFFF)
-    (a,b,c,d),(k0,k1) = counter,key
+    a,b,c,d = counter
+    k0,k1 = key
     for _ in range(10):
         p,q = a*np.uint64(0xD2511F53),c*np.uint64(0xCD9E8D57)
-        a,b,c,d = (q>>np.uint64(32))^b^k0, q&word, (p>>np.uint64(32))^d^k1, p&word
-        k0,k1 = (k0+np.uint64(0x9E3779B9))&word,(k1+np.uint64(0xBB67AE85))&word
+        a,b,c,d = (q>>_HALF)^b^k0, q&_WORD, (p>>_HALF)^d^k1, p&_WORD
+        k0 = (k0+np.uint64(0x9E3779B9))&_WORD
+        k1 = (k1+np.uint64(0xBB67AE85))&_WORD
     return np.stack([a,b,c,d])
 
 # %% ../nbs/14_binary.ipynb #a264fc82
 def _words(n, seed, layer):
     "`n` random words uint32, a function of `seed` and `layer`"
-    if not (0 <= seed < 2**64 and 0 <= layer < 2**32): raise ValueError(f"seed must be in [0,2^64) and layer in [0,2^32); got {seed}, {layer}")
-    block = np.arange(-(-n//4), dtype=np.uint64)
-    half = np.uint64(32)
-    counter = np.stack([block&np.uint64(0xFFFFFFFF), block>>half, np.full_like(block, layer), np.zeros_like(block)])
-    key = np.uint64(seed)&np.uint64(0xFFFFFFFF),np.uint64(seed)>>half
+    if not (0 <= seed < 2**64 and 0 <= layer < 2**32):
+        raise ValueError(f"seed must be in [0,2^64) and layer in [0,2^32); got {seed}, {layer}")
+    block = np.arange(-(-n//4), dtype=np.uint64)                      # a counter gives four words
+    which = np.full_like(block, layer)
+    counter = np.stack([block&_WORD, block>>_HALF, which, np.zeros_like(block)])
+    key = np.uint64(seed)&_WORD,np.uint64(seed)>>_HALF
     return _philox(counter, key).T.reshape(-1)[:n].astype('<u4')
 
 @torch.no_grad()
 def binary_(w:Tensor, seed:int=0, layer:int=0)->Tensor:
-    "Fill `w` with -1 and +1, in place: bit j%32 of word j//32 of stream (`seed`, `layer`) is the sign of flat entry j, 1 for +1"
-    bits = np.unpackbits(_words(-(-w.numel()//32), seed, layer).view(np.uint8), bitorder='little')[:w.numel()]
+    """Fill `w` with -1 and +1, in place.
+    Bit j%32 of word j//32 of stream (`seed`, `layer`) is the sign of flat entry j, 1 for +1"""
+    n = w.numel()
+    words = _words(-(-n//32), seed, layer)
+    bits = np.unpackbits(words.view(np.uint8), bitorder='little')[:n]
     return w.copy_(torch.from_numpy(bits.astype(np.int8)*2-1).view(w.shape))
 
 # %% ../nbs/14_binary.ipynb #f2e0d8a0
 @torch.no_grad()
 def scaled_(w:Tensor, keep:float, seed:int=0, layer:int=0)->Tensor:
     "The signs of `binary_` times sqrt(2/(fan_in*`keep`)), in place: the signed Kaiming constant"
-    return binary_(w, seed, layer).mul_((2/(w[0].numel()*keep))**.5)
+    fan_in = w[0].numel()
+    return binary_(w, seed, layer).mul_((2/(fan_in*keep))**.5)
 
 @torch.no_grad()
 def uniform_pm1_(w:Tensor, seed:int=0, layer:int=0)->Tensor:
     "Fill `w` with uniform numbers in [-1,1], in place: one word of stream (`seed`, `layer`) each"
-    return w.copy_(torch.from_numpy((_words(w.numel(), seed, layer)+.5)/2**31-1).view(w.shape))
+    words = _words(w.numel(), seed, layer)
+    return w.copy_(torch.from_numpy((words+.5)/2**31-1).view(w.shape))
 
 # %% ../nbs/14_binary.ipynb #0c1f6a02
 INITS = Registry('init')

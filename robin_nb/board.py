@@ -9,7 +9,7 @@ __all__ = ['cost']
 from .more_objectives import OBJECTIVES
 from .recipes import Recipe
 
-# %% ../nbs/66_board.ipynb #222b3b59
+# %% ../nbs/66_board.ipynb #2d2125aa
 def cost(
     recipe:Recipe,
     epochs:list|None=None,   # That each phase has had; default as published
@@ -19,5 +19,6 @@ def cost(
     if epochs is None:
         epochs = [q.epochs for q in recipe.phases]
     each = [OBJECTIVES[q.objective].passes(steps or q.steps) for q in recipe.phases]
-    total = [sum(e*n[way] for e,n in zip(epochs, each))/sum(epochs) for way in (0,1)]
-    return total[0], total[1]
+    forwards = sum(e*f for e,(f,_) in zip(epochs, each))
+    backwards = sum(e*b for e,(_,b) in zip(epochs, each))
+    return forwards/sum(epochs), backwards/sum(epochs)

@@ -16,30 +16,51 @@ from .masks import n_kept, topk_mask
 
 # %% ../nbs/18_budgets.ipynb #9d1bde63
 def _total(sizes, keep):
-    if not sizes or min(sizes) < 1: raise ValueError(f"every layer needs at least one weight; got {list(sizes)}")
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"every layer needs at least one weight; got {list(sizes)}")
     return max(n_kept(sum(sizes), keep), len(sizes))
 
-def _seats(sizes, total, count, worth):
-    "Counts that sum to `total`: rounded `count(level, l)` at the highest level that does not give too many, then one seat at a time where `worth(k, l)` is largest"
-    floor = lambda c: [min(n, max(1, math.ceil(count(c, l)-.5))) for l,n in enumerate(sizes)]
-    lo,hi = 0.,1.
-    while sum(floor(hi)) < total: hi *= 2
+def _rounded(sizes, count, level):
+    "`count(level, l)` of each layer l, rounded, from 1 to all"
+    return [min(n, max(1, math.ceil(count(level, l)-.5))) for l,n in enumerate(sizes)]
+
+def _level(sizes, total, count):
+    "The highest level at which the rounded counts sum to no more than `total`"
+    low,high = 0.,1.
+    while sum(_rounded(sizes, count, high)) < total:
+        high *= 2
     for _ in range(60):
-        mid = (lo+hi)/2
-        if sum(floor(mid)) <= total: lo = mid
-        else: hi = mid
-    k = floor(lo*(1-1e-9))                          # what is nearly equal is left to the order of worths alone
-    heap = [(-worth(kl, l), l) for l,kl in enumerate(k) if kl < sizes[l]]
-    heapq.heapify(heap)
+        middle = (low+high)/2
+        if sum(_rounded(sizes, count, middle)) <= total:
+            low = middle
+        else:
+            high = middle
+    return low
+
+# %% ../nbs/18_budgets.ipynb #e767ef87
+def _seats(sizes, total, count, worth):
+    "The rounded counts of that level, then one seat at a time where `worth(k, l)` is largest"
+    level = _level(sizes, total, count)*(1-1e-9)                      # near ties: by worth alone
+    k = _rounded(sizes, count, level)
+    waiting = [(-worth(k[l], l), l) for l,n in enumerate(sizes) if k[l] < n]
+    heapq.heapify(waiting)
     for _ in range(total-sum(k)):
-        _,l = heapq.heappop(heap); k[l] += 1
-        if k[l] < sizes[l]: heapq.heappush(heap, (-worth(k[l], l), l))
+        _,l = heapq.heappop(waiting)
+        k[l] += 1
+        if k[l] < sizes[l]:
+            heapq.heappush(waiting, (-worth(k[l], l), l))
     return k
 
-def _webster(sizes, keep, q): return _seats(sizes, _total(sizes, keep), lambda c,l: c*q[l], lambda k,l: q[l]/(2*k+1))
+def _webster(sizes, keep, q):
+    def count(level, l):
+        return level*q[l]
+    def worth(k, l):
+        return q[l]/(2*k+1)
+    return _seats(sizes, _total(sizes, keep), count, worth)
 
+# %% ../nbs/18_budgets.ipynb #89ee8c20
 class Budget(Protocol):
-    "How many weights each layer keeps, when the share `keep` of all stays; a layer is its shape, or its size"
+    "How many weights each layer keeps when the share `keep` of all stays; layers by shape or size"
     def __call__(self, shapes:Sequence, keep:float)->list[int]:
         ...
 
@@ -49,45 +70,48 @@ def _sides(shapes):
     "Each of `shapes` as a tuple; a size is a shape with one side"
     return [tuple(s) if isinstance(s, Sequence) else (int(s),) for s in shapes]
 
-def _sizes(shapes):
+def _numels(shapes):
     return [math.prod(sides) for sides in _sides(shapes)]
 
 @BUDGETS.entry()
 @dataclass(frozen=True)
 class power:
-    "In proportion to size**`p`, at least 1, at most all; in sum exactly `n_kept`, or one per layer if that is more"
+    """In proportion to size**`p`, at least 1, at most all.
+    In sum exactly `n_kept`, or one per layer if that is more"""
     p: float = .1         # 0: equal counts; 1: equal shares
 
     def __post_init__(self):
         if not 0 <= self.p <= 1:
-            raise ValueError(f"p must be in [0,1]: 0 for equal counts, 1 for equal shares; got {self.p}")
+            raise ValueError("p must be in [0,1]: 0 for equal counts, 1 for equal shares; "
+                             f"got {self.p}")
 
     def __call__(self, shapes, keep):
-        sizes = _sizes(shapes)
+        sizes = _numels(shapes)
         return _webster(sizes, keep, [n**self.p for n in sizes])
 
-# %% ../nbs/18_budgets.ipynb #58de3192
-def _official(sizes, keep, p):
-    "As NumPy counts: its powers and sums can differ from Python's in the last bit, which `int` turns into a weight"
-    _total(sizes, keep)
-    order = sorted(range(len(sizes)), key=lambda l: sizes[l])
-    n = np.array(sizes)[order]
-    left,c = int(keep*n.sum()),keep*n.sum()/np.power(n, p).sum()
-    counts = [0]*len(sizes)
-    for j,l in enumerate(order):
-        share = min(1., c*np.power(sizes[l], p-1.))
-        left -= int(share*sizes[l])
-        counts[l] = sizes[l]-int((1-share)*sizes[l])
-        if j+1 < len(n): c = left/np.power(n[j+1:], p).sum()
-    if 0 in counts: raise ValueError(f"the official rule leaves layer {counts.index(0)} empty at keep={keep}; keep more")
-    return counts
-
+# %% ../nbs/18_budgets.ipynb #c1cee4b9
 @BUDGETS.entry()
 @dataclass(frozen=True)
 class official(power):
-    "As the authors' code counts, which keeps up to one weight a layer more than `power`"
+    """As the authors' code counts, which keeps up to one weight a layer more than `power`.
+    NumPy's powers and sums can differ from Python's in the last bit, so they are NumPy's here"""
     def __call__(self, shapes, keep):
-        return _official(_sizes(shapes), keep, self.p)
+        sizes = _numels(shapes)
+        _total(sizes, keep)
+        order = sorted(range(len(sizes)), key=sizes.__getitem__)
+        n = np.array(sizes)[order]
+        left,c = int(keep*n.sum()),keep*n.sum()/np.power(n, self.p).sum()
+        counts = [0]*len(sizes)
+        for j,l in enumerate(order, 1):
+            share = min(1., c*np.power(sizes[l], self.p-1.))
+            left -= int(share*sizes[l])
+            counts[l] = sizes[l]-int((1-share)*sizes[l])
+            if j < len(n):
+                c = left/np.power(n[j:], self.p).sum()
+        if 0 in counts:
+            raise ValueError(f"the official rule leaves layer {counts.index(0)} empty "
+                             f"at keep={keep}; keep more")
+        return counts
 
 # %% ../nbs/18_budgets.ipynb #6d9393d7
 @BUDGETS.entry()
@@ -95,9 +119,9 @@ class official(power):
 class igq:
     "Ideal gas quotas: n/(1+f*n) with one f for all layers; in sum as `power`"
     def __call__(self, shapes, keep):
-        n = _sizes(shapes)
-        def count(c, l):                                              # n/(1+f*n) with c = 1/f
-            return c*n[l]/(c+n[l])
+        n = _numels(shapes)
+        def count(level, l):                                          # the level is 1/f
+            return level*n[l]/(level+n[l])
         def worth(k, l):
             return 1/(k+.5)-1/n[l]
         return _seats(n, _total(n, keep), count, worth)
@@ -107,7 +131,8 @@ class igq:
 class erk:
     "Erdős-Rényi with kernels: in proportion to the sum of a layer's sides; in sum as `power`"
     def __call__(self, shapes, keep):
-        return _webster(_sizes(shapes), keep, [sum(sides) for sides in _sides(shapes)])
+        sums = [sum(sides) for sides in _sides(shapes)]
+        return _webster(_numels(shapes), keep, sums)
 
 # %% ../nbs/18_budgets.ipynb #d49a5f4a
 @dataclass(frozen=True)
@@ -119,29 +144,35 @@ class fixed:
         object.__setattr__(self, 'counts', tuple(int(k) for k in self.counts))
 
     def __call__(self, shapes, keep):
-        sizes,counts = _sizes(shapes),list(self.counts)
+        sizes,counts = _numels(shapes),list(self.counts)
         if len(counts) != len(sizes):
             raise ValueError(f"{len(sizes)} layers need as many counts; got {len(counts)}")
         for l,(k,n) in enumerate(zip(counts, sizes)):
             if not 1 <= k <= n:
                 raise ValueError(f"layer {l} keeps from 1 to {n} weights; got {k}")
-        kept,total,all_of = sum(counts),_total(sizes, keep),sum(sizes)
+        kept,total,everything = sum(counts),_total(sizes, keep),sum(sizes)
         if kept != total:
-            raise ValueError(f"these counts keep {kept} of {all_of} weights and keep={keep:.8g} "
-                             f"asks for {total}; say keep={kept/all_of:.8g}")
+            raise ValueError(f"these counts keep {kept} of {everything} weights and "
+                             f"keep={keep:.8g} asks for {total}; say keep={kept/everything:.8g}")
         return counts
 
 # %% ../nbs/18_budgets.ipynb #56db501e
 def global_counts(tensors:Sequence[torch.Tensor], keep:float)->list[int]:
-    "How many entries of each of `tensors` stay when the share `keep` of all stays, chosen by one threshold on |entries|; the largest of each always stays"
-    a = [t.detach().abs().flatten().sort().values[:-1] for t in tensors]
-    total = _total([t.numel() for t in tensors], keep)
-    more = total-len(a)
-    above = topk_mask(torch.cat(a), more, torch.bool) if more else torch.zeros(sum(map(len, a)), dtype=torch.bool)
-    return [1+int(m.sum()) for m in above.split([len(t) for t in a])]
+    """How many entries of each of `tensors` stay when one threshold on |entries| keeps the share
+    `keep` of all; the largest of each always stays"""
+    others = [t.detach().abs().flatten().sort().values[:-1] for t in tensors]
+    more = _total([t.numel() for t in tensors], keep)-len(others)
+    sizes = [len(t) for t in others]
+    if not more:
+        return [1]*len(others)
+    above = topk_mask(torch.cat(others), more, torch.bool)
+    return [1+int(m.sum()) for m in above.split(sizes)]
 
 # %% ../nbs/18_budgets.ipynb #b998a1b1
 def mask_bytes(sizes:Sequence[int], counts:Sequence[int])->float:
-    "Bytes that it takes to say which `counts` of `sizes` weights stay: the sum of log2 C(n,k) over the layers, over 8"
-    lg = lambda n: math.lgamma(n+1)
-    return sum(lg(n)-lg(k)-lg(n-k) for n,k in zip(sizes, counts))/math.log(2)/8
+    """Bytes that it takes to say which `counts` of `sizes` weights stay:
+    the sum of log2 C(n,k) over the layers, over 8"""
+    def log_factorial(n):
+        return math.lgamma(n+1)
+    logs = [log_factorial(n)-log_factorial(k)-log_factorial(n-k) for n,k in zip(sizes, counts)]
+    return sum(logs)/math.log(2)/8

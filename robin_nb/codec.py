@@ -22,7 +22,7 @@ def write_numbers(numbers)->bytes:
 
 def read_numbers(data:bytes)->list[int]:
     "The numbers that `write_numbers` was given; ValueError for what it never writes"
-    out, v, shift = [], 0, 0
+    out,v,shift = [], 0, 0
     for b in data:
         v |= (b & 127) << shift
         shift += 7
@@ -47,7 +47,7 @@ def _stream():
 def _gap_models(n, k, largest):
     "How many low bits of a gap are stored as they are, models of the others and of these, or None"
     model = _stream().model
-    low, ratio = max(0, largest.bit_length()-12), 1-k/n
+    low,ratio = max(0, largest.bit_length()-12), 1-k/n
     for _ in range(low):
         ratio *= ratio                                                # the same on every machine
     chances = np.full((largest>>low)+1, max(ratio, 1e-9))
@@ -59,11 +59,11 @@ def _gap_models(n, k, largest):
 # %% ../nbs/48_codec.ipynb #fba2e61d
 def encode(positions, sizes)->tuple:
     "32-bit words that say the sorted `positions` of each layer, of `sizes`; and the largest gaps"
-    coder, largest = _stream().stack.AnsCoder(), []
+    coder,largest = _stream().stack.AnsCoder(), []
     for at,n in [*zip(positions, sizes)][::-1]:                       # this coder is a stack
         gaps = np.diff(at, prepend=-1)-1
         largest.insert(0, int(gaps.max()))
-        low, high, rest = _gap_models(n, len(at), largest[0])
+        low,high,rest = _gap_models(n, len(at), largest[0])
         if rest:
             coder.encode_reverse((gaps & (1<<low)-1).astype(np.int32), rest)
         if high:
@@ -71,20 +71,16 @@ def encode(positions, sizes)->tuple:
     return coder.get_compressed(), largest
 
 def decode(words, sizes, counts, largest)->list:
-    "The positions that `encode` was given; ValueError if `words` say more or others"
-    coder, positions = _stream().stack.AnsCoder(words), []
+    "The positions that `encode` was given; of other `words` it makes something, too"
+    coder,positions = _stream().stack.AnsCoder(words), []
     for n,k,most in zip(sizes, counts, largest):
-        low, high, rest = _gap_models(n, k, most)
+        low,high,rest = _gap_models(n, k, most)
         gaps = np.zeros(k, np.int64)
         if high:
             gaps += coder.decode(high, k).astype(np.int64) << low
         if rest:
             gaps |= coder.decode(rest, k)
         positions.append(np.cumsum(gaps+1)-1)
-        if gaps.max() != most or positions[-1][-1] >= n:
-            raise ValueError(f"a gap beyond the layer of {n} weights")
-    if not coder.is_empty():
-        raise ValueError("more than the layers need")
     return positions
 
 # %% ../nbs/48_codec.ipynb #941d7f14
@@ -102,13 +98,10 @@ def read_flags(data:bytes, n:int)->np.ndarray:
 # %% ../nbs/48_codec.ipynb #05582296
 def squeeze(mean, var, eps:float)->tuple:
     "Statistics of a norm as fp16 can hold them: mean/sigma, and log2(var+eps) in steps of 1/1024"
-    mean, var = mean.double().cpu().numpy(), var.double().cpu().numpy()+eps
+    mean,var = mean.double().cpu().numpy(), var.double().cpu().numpy()+eps
     return mean/np.sqrt(var), np.round(np.log2(var)*1024)/1024
 
 def unsqueeze(mean, log, eps:float)->tuple:
-    "Mean and variance from what `squeeze` made of them; ValueError for what it never makes"
-    mean, log = mean.astype(np.float64), log.astype(np.float64)
-    least = np.float64(np.float16(np.round(np.log2(eps)*1024)/1024))
-    if (log < least).any() or (log > 120).any() or (log*1024 % 1).any():
-        raise ValueError("a variance out of range")
+    "Mean and variance from what `squeeze` made of them, in fp16"
+    log = log.astype(np.float64)
     return mean*np.sqrt(np.exp2(log)), np.maximum(np.exp2(log)-eps, 0)

@@ -135,9 +135,9 @@ class _Held:
 
 # %% ../nbs/00_core.ipynb #2dab75db
 class held:
-    "Inside, each weight of `model` that maps compute is worked out once, and without gradient"
+    """Inside, each weight of `model` that maps compute is worked out once, and without gradient;
+    with `grad` its gradient gathers there, until `push` hands it on, step after step"""
     def __init__(self, model, grad:bool=False):
-        "`grad`: let gradients gather at the weights, until `push` hands them on, step after step"
         self.grad = grad
         maps = [m for m in model.modules() if isinstance(m, parametrize.ParametrizationList)]
         self.own = [_Held(m) for m in maps if 'forward' not in vars(m)]

@@ -273,8 +273,8 @@ DATA = Registry('data')
 @dataclass
 class Parts:
     "Pictures and labels (x, y) in memory, before batches are made of them"
-    train: tuple
-    test: tuple
+    train: tuple                 # (x, y)
+    test: tuple                  # (x, y)
     valid: tuple|None = None     # None: held out of `train`
     classes: Sequence = ()       # Class names; none: the labels as they are
     pad: int = 4                 # See `DataLoaders`
@@ -530,7 +530,7 @@ def _canvas(crop, t):
 
 # %% ../nbs/02_data.ipynb #9a9cb8d4
 class Crop:
-    "Random windows, mirrored or not, of `n` images of `size` (h,w) in a border of `pad`, by `seed`"
+    "Random windows of `n` images of `size` (h,w) in a border of `pad`, some mirrored if `flip`"
     def __init__(self, n, size, pad=0, seed=0, flip=True):
         g = torch.Generator().manual_seed(seed)
         self.n, self.size, self.pad, self.seed = n, tuple(size), pad, seed

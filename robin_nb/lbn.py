@@ -5,26 +5,33 @@
 # %% auto #0
 __all__ = ['logit_stats', 'LastBatchNorm', 'add_lbn']
 
-# %% ../nbs/24_lbn.ipynb #baf2b2c1
-import torch, torch.nn as nn, torch.nn.functional as F
+# %% ../nbs/24_lbn.ipynb #61bd9247
+import torch.nn as nn, torch.nn.functional as F
 from torch import Tensor
 from .maps import prunable
 
 # %% ../nbs/24_lbn.ipynb #11229803
 def logit_stats(z:Tensor, y:Tensor)->dict:
-    "Of logits `z` (n,classes) and labels `y` (n,): spread, loss, mean top probability, and the share of images whose gradient at the logits is below 1e-3"
+    """Of logits `z` (n,classes) and labels `y` (n,): spread, loss, mean top probability, and the
+    share of images whose gradient at the logits is below 1e-3"""
     q = z.softmax(1)
     g = (q - F.one_hot(y, z.shape[1])).abs().amax(1)
-    return dict(std=round(z.std().item(), 2), loss=round(F.cross_entropy(z, y).item(), 2), top=round(q.amax(1).mean().item(), 3), silent=round((g<1e-3).float().mean().item(), 3))
+    said = dict(std=z.std(), loss=F.cross_entropy(z, y), top=q.amax(1).mean(),
+                silent=(g<1e-3).float().mean())
+    places = dict(std=2, loss=2, top=3, silent=3)
+    return {name: round(v.item(), places[name]) for name,v in said.items()}
 
 # %% ../nbs/24_lbn.ipynb #862db5d9
 class LastBatchNorm(nn.BatchNorm1d):
-    "A batch norm without weight and bias over `n` logits (batch,n), the very last layer of a network"
-    def __init__(self, n): super().__init__(n, affine=False)
+    """A batch norm without weight and bias over `n` logits (batch,n),
+    the very last layer of a network"""
+    def __init__(self, n):
+        super().__init__(n, affine=False)
 
 # %% ../nbs/24_lbn.ipynb #e45a84fb
-def add_lbn(model:nn.Module, n:int=None)->nn.Module:
-    "`model` followed by a `LastBatchNorm`; the number of logits `n` is that of its last linear layer or convolution unless given"
+def add_lbn(model:nn.Module, n:int|None=None)->nn.Module:
+    """`model` followed by a `LastBatchNorm`; the number of logits `n` is that of its last
+    linear layer or convolution unless given"""
     if n is None:
         last = list(prunable(model).values())[-1]
         n = getattr(last, 'out_features', None) or last.out_channels

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAPS', 'Map', 'ScoreMask', 'prunable', 'check_prunable', 'sparsify', 'score_maps', 'scores', 'masks', 'mask_table',
-           'mapped', 'bake', 'Twin']
+           'mapped', 'bake']
 
 # %% ../nbs/22_maps.ipynb #2802b596
 import copy
@@ -20,7 +20,7 @@ from .budgets import Budget, fixed, official, power
 
 # %% ../nbs/22_maps.ipynb #c0921f9a
 class Map(Protocol):
-    "What stands between the tensors that are stored for a weight and the weight that is used"
+    "What stands between the tensors stored for a weight and the weight that is used"
     def __call__(self, *stored:torch.Tensor)->torch.Tensor:
         ...
 
@@ -29,6 +29,8 @@ MAPS = Registry('map')
 @MAPS.entry('scores')
 class ScoreMask(nn.Module):
     "The map w -> w*m, where m keeps the `k` largest of trainable `scores`"
+    k: torch.Tensor
+
     def __init__(self, w, k, a=.01):
         super().__init__()
         self.scores = nn.Parameter(scores_(torch.empty_like(w), a))
@@ -37,16 +39,20 @@ class ScoreMask(nn.Module):
     def forward(self, w):
         return w*ste_mask(self.scores, self.k)
 
-    def _load_from_state_dict(self, state, prefix, meta, strict, missing, unexpected, errors):
-        theirs = state.get(prefix+'k', self.k)
-        if int(theirs) != int(self.k): return errors.append(f"{prefix[:-1]} keeps {int(self.k)} of {self.scores.numel()} weights here and {int(theirs)} in the file: another keep or p")
-        super()._load_from_state_dict(state, prefix, meta, strict, missing, unexpected, errors)
+    def _load_from_state_dict(self, state, prefix, *rest):
+        ours,theirs = int(self.k),int(state.get(prefix+'k', self.k))
+        if ours==theirs:
+            return super()._load_from_state_dict(state, prefix, *rest)
+        errors = rest[-1]
+        errors.append(f"{prefix[:-1]} keeps {ours} of {self.scores.numel()} weights here "
+                      f"and {theirs} in the file: another keep or p")
 
 # %% ../nbs/22_maps.ipynb #b24449f9
 class _InUse(TorchFunctionMode):
     "The weights with which convolutions and linear layers are called inside"
     def __init__(self):
         self.weights = []
+
     def __torch_function__(self, f, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if f in (F.linear, F.conv2d):
@@ -54,16 +60,19 @@ class _InUse(TorchFunctionMode):
         return f(*args, **kwargs)
 
 def _as_it_is(m):
-    "Whether layer `m` uses its weight as it is: always, unless a subclass has a forward of its own that does not"
+    "Whether layer `m` uses its weight as it is: does one with a forward of its own, if asked?"
     stock = nn.Linear if isinstance(m, nn.Linear) else nn.Conv2d
-    if all(getattr(type(m), f, None) is getattr(stock, f, None) for f in ('forward', '_conv_forward')):
+    steps = 'forward','_conv_forward'
+    if all(getattr(type(m), step, None) is getattr(stock, step, None) for step in steps):
         return True
-    w = torch.arange(m.weight.numel(), dtype=m.weight.dtype, device=m.weight.device).view(m.weight.shape)
+    shape = [m.in_features] if stock is nn.Linear else [m.in_channels]
+    if stock is nn.Conv2d:
+        shape += [4*d*k for d,k in zip(m.dilation, m.kernel_size)]
+    w = torch.arange(m.weight.numel()).to(m.weight).view(m.weight.shape)
     w = w.remainder(7)*w.remainder(2)                                 # as if it were pruned
-    shape = [m.in_features] if stock is nn.Linear else [m.in_channels, *(4*d*k for d,k in zip(m.dilation, m.kernel_size))]
     with torch.no_grad(), _InUse() as used:
         try:
-            torch.func.functional_call(m, {'weight': w}, torch.ones(2, *shape, dtype=w.dtype, device=w.device))
+            torch.func.functional_call(m, {'weight': w}, torch.ones(2, *shape).to(w))
         except Exception:
             return False
     return bool(used.weights) and all(torch.equal(u, w) for u in used.weights)
@@ -71,47 +80,79 @@ def _as_it_is(m):
 # %% ../nbs/22_maps.ipynb #9b934dac
 def prunable(model)->dict[str,nn.Module]:
     "The convolutions and linear layers of `model` by name, in module order"
-    found = {name or type(m).__name__: m for name,m in model.named_modules() if isinstance(m, (nn.Linear, nn.Conv2d))}
-    if not found: raise ValueError(f"{type(model).__name__} has no nn.Linear or nn.Conv2d to prune")
+    found: dict[str,nn.Module] = {}
+    for name,m in model.named_modules():
+        if isinstance(m, (nn.Linear, nn.Conv2d)):
+            found[name or type(m).__name__] = m
+    if not found:
+        raise ValueError(f"{type(model).__name__} has no nn.Linear or nn.Conv2d to prune")
     return found
 
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm, nn.LayerNorm, nn.GroupNorm)
+def _objection(m):
+    "Why the weight of layer `m` cannot have a map, or None"
+    if parametrize.is_parametrized(m):
+        return f"already has a map on its {', '.join(m.parametrizations)}; bake the model first"
+    if 'weight' not in m._parameters:
+        return ("has a weight that is made anew before each forward (by weight_norm, "
+                "spectral_norm or the like); take that off first")
+    if m.weight.dtype not in (torch.float32, torch.float64):
+        return f"is {m.weight.dtype}; scores need float32, so convert with .float()"
+    if not _as_it_is(m):
+        return (f"is a {type(m).__name__}, which works its weight over before it is used, or "
+                "cannot be looked at: its zeros would not stay zeros, and the mask would not "
+                "be the one that is counted")
+
+# %% ../nbs/22_maps.ipynb #58ff023f
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm,
+          nn.LayerNorm, nn.GroupNorm)
 
 def check_prunable(model):
-    "ValueError, with the layer by name, for a `model` that a map on each layer would not serve honestly"
-    seen = {}
+    "ValueError, with a name, if a map on each layer of `model` would not be honest"
     for name,m in model.named_modules():
-        if isinstance(m, nn.modules.conv._ConvTransposeNd): raise ValueError(f"{name} is a transposed convolution, which is not supported")
+        if isinstance(m, nn.modules.conv._ConvTransposeNd):
+            raise ValueError(f"{name} is a transposed convolution, which is not supported")
+    owner,known = {},set()
     for name,m in prunable(model).items():
-        if parametrize.is_parametrized(m): raise ValueError(f"{name} already has a map on its {', '.join(m.parametrizations)}; bake the model first")
-        if 'weight' not in m._parameters: raise ValueError(f"{name} has a weight that is made anew before each forward (by weight_norm, spectral_norm or the like); take that off first")
-        if m.weight.dtype not in (torch.float32, torch.float64): raise ValueError(f"{name} is {m.weight.dtype}; scores need float32, so convert with .float()")
-        if id(m.weight) in seen: raise ValueError(f"{name} and {seen[id(m.weight)]} share one weight; one mask cannot serve two layers")
-        if not _as_it_is(m): raise ValueError(f"{name} is a {type(m).__name__}, which works its weight over before it is used, or cannot be looked at: its zeros would not stay zeros, and the mask would not be the one that is counted")
-        seen[id(m.weight)] = name
-    own = {id(p) for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv2d, *_NORMS)) for p in m.parameters(recurse=False)}
+        if said := _objection(m):
+            raise ValueError(f"{name} {said}")
+        first = owner.setdefault(id(m.weight), name)
+        if first != name:
+            raise ValueError(f"{name} and {first} share one weight; "
+                             "one mask cannot serve two layers")
+    for m in model.modules():
+        if isinstance(m, (nn.Linear, nn.Conv2d, *_NORMS)):
+            known |= {id(p) for p in m.parameters(recurse=False)}
     for name,p in model.named_parameters():
-        if id(p) not in own: raise ValueError(f"{name} belongs to no linear layer, 2-d convolution or norm; it would stay as it is and escape the budget")
+        if id(p) not in known:
+            raise ValueError(f"{name} belongs to no linear layer, 2-d convolution or norm; "
+                             "it would stay as it is and escape the budget")
 
 # %% ../nbs/22_maps.ipynb #ddcb1057
 def _start_afresh(model, train_norm):
-    for p in model.parameters(): p.requires_grad_(False)
+    for p in model.parameters():
+        p.requires_grad_(False)
     for m in model.modules():
         if isinstance(m, _NORMS):
-            if hasattr(m, 'reset_running_stats'): m.reset_running_stats()
-            if m.weight is not None: nn.init.ones_(m.weight).requires_grad_(train_norm)
-            if m.bias is not None: nn.init.zeros_(m.bias).requires_grad_(train_norm)
-        elif isinstance(m, (nn.Linear, nn.Conv2d)) and m.bias is not None: nn.init.zeros_(m.bias)
+            if hasattr(m, 'reset_running_stats'):
+                m.reset_running_stats()
+            if m.weight is not None:
+                nn.init.ones_(m.weight).requires_grad_(train_norm)
+            if m.bias is not None:
+                nn.init.zeros_(m.bias).requires_grad_(train_norm)
+        elif isinstance(m, (nn.Linear, nn.Conv2d)) and m.bias is not None:
+            nn.init.zeros_(m.bias)
 
-def _counts(budget, shapes, keep):
+def _layer_counts(budget, shapes, keep):
     "What `budget` says, checked; only the authors' rule may keep more than `keep` asks for"
     if isinstance(budget, (str, int, float, type)):
-        raise ValueError(f"budget must be one such as power(.1) or igq(), or a list of counts; got {budget!r}")
+        raise ValueError("budget must be one such as power(.1) or igq(), or a list of counts; "
+                         f"got {budget!r}")
     if not callable(budget):
         budget = fixed(budget)
     counts = budget(shapes, keep)
     return counts if isinstance(budget, official) else fixed(counts)(shapes, keep)
 
+# %% ../nbs/22_maps.ipynb #da2756fd
 def sparsify(
     model:nn.Module,          # Any model with linear layers or convolutions; changed in place
     keep:float,               # Share of all its weights that stays, in (0,1]
@@ -122,11 +163,12 @@ def sparsify(
     a:float=.01,              # Scores start uniform in (-a,a)
     map=ScoreMask,            # Called as map(weight, k, a) for each layer
 )->nn.Module:                 # The same model
-    "Draw the weights of `model`, freeze them, and put a `map` on each layer; from now on only scores are trained"
+    "Draw and freeze the weights of `model`, and put a `map` on each layer: only scores are trained"
     check_prunable(model)
-    if not a > 0: raise ValueError(f"a must be positive; got {a}")
+    if not a > 0:
+        raise ValueError(f"a must be positive; got {a}")
     layers = prunable(model)
-    counts = _counts(budget, [m.weight.shape for m in layers.values()], keep)
+    counts = _layer_counts(budget, [m.weight.shape for m in layers.values()], keep)
     _start_afresh(model, train_norm)
     for number,(m,k) in enumerate(zip(layers.values(), counts)):
         init(m.weight, seed=seed, layer=number)
@@ -135,75 +177,54 @@ def sparsify(
 
 # %% ../nbs/22_maps.ipynb #a51997e0
 def score_maps(model)->dict[str,ScoreMask]:
-    "The `ScoreMask` (or another map with scores) of each layer of a sparsified `model`, by layer name"
-    found = {name or type(m).__name__: q for name,m in model.named_modules() if parametrize.is_parametrized(m, 'weight') for q in m.parametrizations.weight if hasattr(q, 'scores')}
-    if not found: raise ValueError(f"{type(model).__name__} carries no score masks; call sparsify(model, keep) first")
+    "The maps with scores of a sparsified `model`, by layer name"
+    found = {}
+    for name,m in model.named_modules():
+        if parametrize.is_parametrized(m, 'weight'):
+            for q in m.parametrizations.weight:
+                if hasattr(q, 'scores'):
+                    found[name or type(m).__name__] = q
+    if not found:
+        raise ValueError(f"{type(model).__name__} carries no score masks; "
+                         "call sparsify(model, keep) first")
     return found
 
 def scores(model)->list[nn.Parameter]:
     "The score tensors of a sparsified `model`, in module order"
-    return [m.scores for m in score_maps(model).values()]
+    return [q.scores for q in score_maps(model).values()]
 
 def masks(model)->dict[str,torch.Tensor]:
     "The mask of each layer of a sparsified `model`, as bool, by layer name"
-    return {name: topk_mask(m.scores, int(m.k), torch.bool) for name,m in score_maps(model).items()}
+    found = score_maps(model).items()
+    return {name: topk_mask(q.scores, int(q.k), torch.bool) for name,q in found}
 
 def mask_table(model)->Table:
     "A row for each layer of a sparsified `model`: shape, weights n, kept k, share"
-    rows = [dict(layer=name, shape='x'.join(map(str, m.scores.shape)), n=m.scores.numel(), k=int(m.k)) for name,m in score_maps(model).items()]
-    rows.append(dict(layer='all', shape='', n=sum(r['n'] for r in rows), k=sum(r['k'] for r in rows)))
-    return Table(dict(r, keep=f"{r['k']/r['n']:.2%}") for r in rows)
+    rows = []
+    for name,q in score_maps(model).items():
+        shape = 'x'.join(map(str, q.scores.shape))
+        rows.append(dict(layer=name, shape=shape, n=q.scores.numel(), k=int(q.k)))
+    total = dict(n=sum(row['n'] for row in rows), k=sum(row['k'] for row in rows))
+    rows.append(dict(layer='all', shape='') | total)
+    return Table(dict(row, keep=f"{row['k']/row['n']:.2%}") for row in rows)
 
 # %% ../nbs/22_maps.ipynb #90b52b03
 def mapped(model)->list[nn.Module]:
     "The layers of `model` with maps on their weight, in module order"
     return [m for m in model.modules() if parametrize.is_parametrized(m, 'weight')]
 
-def _plain(m, w):
+def _put_weight(m, w):
     "Give layer `m` the weight `w` of its own in place of its maps"
-    if len(m.parametrizations) > 1: raise ValueError(f"a {type(m).__name__} has maps on {', '.join(m.parametrizations)}; only weights can be baked")
+    if len(m.parametrizations) > 1:
+        raise ValueError(f"a {type(m).__name__} has maps on {', '.join(m.parametrizations)}; "
+                         "only weights can be baked")
     del m.parametrizations
-    m.__class__ = type(m).__bases__[0]               # `remove_parametrizations` would also undo the class of the model we copied
+    m.__class__ = type(m).__bases__[0]      # remove_parametrizations would undo the original's too
     m._parameters = {'weight': nn.Parameter(w), **m._parameters}
 
 def bake(model:nn.Module)->nn.Module:
     "A new plain model with the effective weights of `model` in place of its maps"
     model = copy.deepcopy(model)
-    for m in mapped(model): _plain(m, m.weight.detach().clone())
+    for m in mapped(model):
+        _put_weight(m, m.weight.detach().clone())
     return model.requires_grad_()
-
-# %% ../nbs/22_maps.ipynb #1d1f4280
-class Twin:
-    "A plain `net` that stands in for a sparsified `model` in training: it shares norms and biases, `pull` copies the effective weights in, `push` hands their gradients to the scores"
-    def __init__(self, model):
-        score_maps(model)
-        hooks = [v for m in model.modules() for name,v in vars(m).items() if name.endswith(('_hooks', '_hooks_with_kwargs', '_hooks_always_called'))]
-        self.net = copy.deepcopy(model, {id(t): t for t in [*model.parameters(), *model.buffers(), *hooks]})      # hooks are shared, those to come as well
-        self.model = model
-        theirs,self.layers = mapped(model),mapped(self.net)
-        self.maps = [(m.parametrizations.weight[0], m.parametrizations.weight.original) for m in theirs]
-        self.counts = [int(s.k) for s,_ in self.maps]
-        for m,(_,w) in zip(self.layers, self.maps): _plain(m, torch.empty_like(w))
-        self.zero = torch.zeros((), dtype=w.dtype, device=w.device)
-        self.pull()
-
-    @staticmethod
-    def of(model):
-        "A twin of `model`, or None if it has no maps, other ones than score masks, or weights to train under them"
-        found = [m.parametrizations.weight for m in mapped(model)]
-        return Twin(model) if found and all([type(q) for q in maps]==[ScoreMask] and not maps.original.requires_grad for maps in found) else None
-
-    @torch.no_grad()
-    def pull(self):
-        "Copy w*m of every layer into the twin"
-        for name,m in self.net.named_modules(): m._is_full_backward_hook = self.model.get_submodule(name)._is_full_backward_hook      # a kind of hook that may have come
-        for m,(s,w),k in zip(self.layers, self.maps, self.counts): torch.where(topk_mask(s.scores, k, torch.bool), w, self.zero, out=m.weight)
-
-    @torch.no_grad()
-    def push(self):
-        "Add the gradient of every weight of the twin, used up, to that of its score"
-        for m,(s,w) in zip(self.layers, self.maps):
-            if m.weight.grad is None: continue
-            g = m.weight.grad.mul_(w).mul_(s.scores.sign())
-            s.scores.grad = g if s.scores.grad is None else s.scores.grad.add_(g)      # an objective may have a term for scores
-            m.weight.grad = None

@@ -12,43 +12,59 @@ from torch import Tensor
 # %% ../nbs/16_masks.ipynb #8da461d1
 def n_kept(n:int, keep:float)->int:
     "How many of `n` weights are left at the share `keep` in (0,1]: at least one"
-    if not 0 < keep <= 1: raise ValueError(f"keep is the share that stays, in (0,1]; got {keep}")
+    if not 0 < keep <= 1:
+        raise ValueError(f"keep is the share that stays, in (0,1]; got {keep}")
     return max(1, round(keep*n))
 
-# %% ../nbs/16_masks.ipynb #cdfdf15e
-def _high(a, k):
-    "Entries of `a`, at least `k`, among which its `k` largest are (nan is larger than all); few, where `k` is"
-    few = a[::61]
-    expected = k*len(few)/len(a); r = int(expected + 4*expected**.5 + 8)                # more than that of the sample are seldom among the k
-    if len(a) < 50_000 or r > len(few)//4: return a
-    high = a[np.flatnonzero(~(a < np.partition(few, len(few)-r)[len(few)-r]))]
+# %% ../nbs/16_masks.ipynb #2b29f1fc
+def _candidates(a, k):
+    "Entries of array `a`, its `k` largest (nan is larger than all) among them; few, where `k` is"
+    sample = a[::61]
+    expected = k*len(sample)/len(a)
+    rank = int(expected + 4*expected**.5 + 8)               # seldom are so many among the k
+    if len(a) < 50_000 or rank > len(sample)//4:
+        return a
+    low = a < np.partition(sample, len(sample)-rank)[len(sample)-rank]
+    high = a[np.flatnonzero(~low)]
     return high if len(high) >= k else a
 
-def _kth(a, k):
-    "The `k`-th largest entry of `a`, all from there up finite, and how many more than `k` are at least as large"
+def _threshold(a, k):
+    "The `k`-th largest entry of `a`, all from there up finite, and how many too many reach it"
     if a.device.type=='cpu':
-        high = _high(a.numpy(), k); high = np.partition(high, len(high)-k)
+        high = _candidates(a.numpy(), k)
+        high = np.partition(high, len(high)-k)
         rest,top = high[:len(high)-k],high[len(high)-k:]
-        cut,most,spare = top[0].item(),top.max(),np.count_nonzero(rest==top[0])
-    else: cut,most = a.kthvalue(len(a)-k+1).values,a.max().item(); spare = int(torch.count_nonzero(a >= cut))-k
-    if not np.isfinite(most): raise FloatingPointError("scores must be finite; try a lower learning rate")
+        cut,largest = top[0].item(),top.max()
+        spare = np.count_nonzero(rest==top[0])
+    else:
+        cut,largest = a.kthvalue(len(a)-k+1).values,a.max().item()
+        spare = int(torch.count_nonzero(a >= cut))-k
+    if not np.isfinite(largest):
+        raise FloatingPointError("scores must be finite; try a lower learning rate")
     return cut, spare
 
+# %% ../nbs/16_masks.ipynb #1671f00f
 def topk_mask(s:Tensor, k:int, dtype=None)->Tensor:
-    "Mask of the shape and `dtype` of `s` (or another): one where |s| is among the `k` largest, of equal ones the later; exactly `k` ones"
+    """Mask of the shape and `dtype` of `s` (or another): one where |s| is among the `k` largest.
+    Of equal ones the later stay, so that there are exactly `k`"""
     n = s.numel()
-    if s.dtype not in (torch.float32, torch.float64): raise TypeError(f"scores must be float32 or float64, so that their order is kept; got {s.dtype}")
-    if not 1 <= k <= n: raise ValueError(f"k must be in 1..{n}, the number of weights; got {k}")
-    a = s.detach().abs().flatten()
-    cut,spare = _kth(a, k)
-    m = a >= cut
-    if spare: m[(a==cut).nonzero().flatten()[:spare]] = False         # of equal ones the first go
+    if s.dtype not in (torch.float32, torch.float64):
+        raise TypeError("scores must be float32 or float64, so that their order is kept; "
+                        f"got {s.dtype}")
+    if not 1 <= k <= n:
+        raise ValueError(f"k must be in 1..{n}, the number of weights; got {k}")
+    size = s.detach().abs().flatten()
+    cut,spare = _threshold(size, k)
+    m = size >= cut
+    if spare:
+        first = (size==cut).nonzero().flatten()[:spare]
+        m[first] = False                                              # of equal ones the first go
     return m.view_as(s).to(dtype or s.dtype)
 
 # %% ../nbs/16_masks.ipynb #dffa469c
 @torch.library.custom_op('robin_nb::topk_mask', mutates_args=())
 def _topk(s:Tensor, k:Tensor)->Tensor:
-    "`topk_mask`, with a count that is a tensor of one number, as one operator for compilers and exporters"
+    "`topk_mask` as one operator, for compilers, exporters and transforms"
     return topk_mask(s, int(k))
 
 @_topk.register_fake
@@ -64,13 +80,14 @@ def _topk_each(info, dims, s, k):
     return torch.stack([_topk(*pair) for pair in pairs]), 0
 
 def ste_mask(s:Tensor, k:int|Tensor)->Tensor:
-    "`topk_mask(s, k)` forwards; backwards as if the mask were |s|. Can be compiled, exported and transformed"
+    "`topk_mask(s, k)` forwards; backwards as if the mask were |s|. Compiles, exports, transforms"
     m,size = _topk(s.detach(), torch.as_tensor(k)),s.abs()
-    return m + (size-size.detach())                                   # adds 0, and the gradient of |s|
+    return m + (size-size.detach())                         # adds 0, and the gradient of |s|
 
 # %% ../nbs/16_masks.ipynb #94eca92f
 @torch.no_grad()
 def scores_(s:Tensor, a:float=.01)->Tensor:
     "Fill `s` with uniform numbers in (-`a`,`a`), in place, from PyTorch's global generator"
-    if not a > 0: raise ValueError(f"a must be positive; got {a}")
+    if not a > 0:
+        raise ValueError(f"a must be positive; got {a}")
     return s.uniform_(-a, a)

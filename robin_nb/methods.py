@@ -7,7 +7,7 @@ __all__ = ['lwm', 'ours', 'ours_fast', 'ours_trades', 'ticket_finetune', 'ticket
            'small_twin', 'at_dense', 'at_binary', 'small_at', 'flying_bird', 'flying_bird_plus', 'robust_bird', 'bcs',
            'atmc', 'inherit_', 'iwi', 'recipe', 'r2s', 'RandomSwitch']
 
-# %% ../nbs/65_methods.ipynb #d1072290
+# %% ../nbs/65_methods.ipynb #83252aeb
 import inspect, math, torch, torch.nn as nn
 from dataclasses import replace
 from .core import nearest
@@ -18,7 +18,8 @@ from .models import SMALL, build_model
 from .more_maps import (FixedMask, FixedSigns, GainSign, LowRankSparse, Sign, Ternary,
                                 add_map, stored_layers)
 from .rules import thin_
-from .recipes import BINARY, RECIPES, STARTS, Phase, Recipe, binary_form, hydra, kaiming_, start
+from .recipes import (BINARY, RECIPES, STARTS, Phase, Recipe, binary_form, hydra, kaiming_,
+                              start)
 
 # %% ../nbs/65_methods.ipynb #26f44801
 @start('largest', map='fixed mask')
@@ -32,9 +33,9 @@ def lwm(keep=.01, p=.1, lbn=False, binary=False, objective='trades'):
     first,_,last = r.phases
     return replace(r, name='lwm', phases=(first, replace(last, start='largest')))
 
-# %% ../nbs/65_methods.ipynb #baa6b18a
+# %% ../nbs/65_methods.ipynb #365df7a1
 def _searched(job, make=ScoreMask):
-    "A new network with a map with scores on each layer; without `a` they start as wide as 1/sqrt(fan-in)"
+    "A new network under maps with scores, which without `a` start as wide as 1/sqrt(fan-in)"
     r,model = job.recipe,job.build()
     init = kaiming_ if r.init=='kaiming' else INITS.make(r.init, keep=r.keep)
     sparsify(model, r.keep, job.shares(model), seed=job.seed, init=init, a=r.a or 1., map=make)
@@ -57,12 +58,12 @@ def _start_redrawn(job, model):
             m.reset_running_stats()
     return model
 
-# %% ../nbs/65_methods.ipynb #ae07714b
+# %% ../nbs/65_methods.ipynb #effcc804
 _LIU = 'Liu and others 2022'
 
 @RECIPES.entry()
 def ours(keep=.01, p=.1, lbn=True, init='binary', a=.01, objective='pgd', bn='batch'):
-    "A mask in a random network; `init` draws it: kaiming or a name in `INITS`; `objective` the loss"
+    "A mask in a random network; `init`: kaiming, or a name in `INITS`; `objective`: the loss"
     phases = Phase(400, 'scores', objective, bn=bn),
     return Recipe('ours', _LIU, phases, keep, p=p, lbn=lbn, init=init, a=a)
 
@@ -114,12 +115,12 @@ def rst(keep=.01, lbn=False):
     phases = Phase(160, 'scores', steps=7, step_share=.25, sched='multistep'),
     return Recipe('rst', 'Fu and others 2021', phases, keep, p=1., lbn=lbn, init='constant')
 
-# %% ../nbs/65_methods.ipynb #c80eae93
+# %% ../nbs/65_methods.ipynb #99659542
 def _size(config):
     with torch.device('meta'):
         return sum(m.weight.numel() for m in prunable(build_model(config)).values())
 
-def _narrow(config, c, p):
+def _narrowed(config, c, p):
     "`config` with stages of c*2**(p*stage) channels"
     stages,name = nearest(config['arch'], dict(small_cnn=(3, 'widths'), resnet=(4, 'width')),
                           'arch of a narrower network')
@@ -137,13 +138,13 @@ def small_twin(
     if theirs and keep==.01 and p in SMALL:
         return dict(config, args=dict(args, width=SMALL[p]))          # p = 1: of 1 % more weights
     most,c = n_kept(_size(config), keep),1
-    least = _size(_narrow(config, c, p))
+    least = _size(_narrowed(config, c, p))
     if least > most:
         raise ValueError(f"one channel a layer is {least} weights already, and keep={keep:g} "
                          f"asks for {most}")
-    while _size(_narrow(config, c+1, p)) <= most:
+    while _size(_narrowed(config, c+1, p)) <= most:
         c += 1
-    return _narrow(config, c, p)
+    return _narrowed(config, c, p)
 
 # %% ../nbs/65_methods.ipynb #e57c78ac
 def _twin_of(job):
@@ -231,7 +232,7 @@ def bcs(keep=.01, lbn=False, objective='trades'):
     phases = Phase(200, 'sizes', objective, sched='multistep', rules=('rewire',), bn='eval'),
     return Recipe('bcs', 'Özdenizci and Legenstein 2021', phases, keep, 'global', lbn=lbn)
 
-# %% ../nbs/65_methods.ipynb #8c154b19
+# %% ../nbs/65_methods.ipynb #66ea76eb
 @start('same')
 def _start_same(job, model):
     return model
@@ -246,7 +247,7 @@ def _start_factors(job, model):
 
 @RECIPES.entry()
 def atmc(keep=.01, p=None, lbn=False, binary=False, factors=True, bits=False):
-    "Train, train under a threshold (with `p` in each layer), then `factors` of 8 `bits`; or `binary`"
+    "Train, then under a threshold (with `p` by layer), then `factors` of 8 `bits`, or `binary`"
     rules = ('threshold' if p is None else 'threshold_each',)
     first = Phase(200, 'dense', 'mix', lr=.05, weight_decay=1e-4, steps=7, step_share=1.25/7)
     phases = [first, replace(first, start='same', rules=rules, lr=.01)]
@@ -261,10 +262,10 @@ def atmc(keep=.01, p=None, lbn=False, binary=False, factors=True, bits=False):
     note = BINARY+', of what the threshold leaves, without factors'
     return binary_form(r, note) if binary else r
 
-# %% ../nbs/65_methods.ipynb #97758ec8
+# %% ../nbs/65_methods.ipynb #340755fb
 @torch.no_grad()
 def inherit_(large, small):
-    "Give `large` the function of `small`, as deep and narrower, in place: new channels are not heard yet"
+    "Give `large` the function of `small`, as deep and narrower, in place: none hears new channels"
     for a,b in zip(prunable(large).values(), prunable(small).values(), strict=True):
         out,heard = b.weight.shape[:2]
         a.weight[:out,heard:] = 0
@@ -291,12 +292,13 @@ def iwi(keep=.01, p=.1, lbn=False):
     return Recipe('iwi', 'Liao and others 2022', phases, keep, p=p, lbn=lbn,
                   note='a reconstruction: no code is public, and its epochs are ours')
 
-# %% ../nbs/65_methods.ipynb #3d68f7e1
+# %% ../nbs/65_methods.ipynb #028c6f92
 def recipe(name:str, **options)->Recipe:
-    "The recipe of this `name` in `RECIPES` with these `options`; ValueError with all names for another"
+    "The recipe of this `name` in `RECIPES` with these `options`; ValueError for others"
     make = RECIPES[name]
+    known = dict(inspect.signature(make).parameters)
     for option in options:
-        nearest(option, inspect.signature(make).parameters, f'an option of {name}')
+        nearest(option, known, f'an option of {name}')
     return make(**options)
 
 # %% ../nbs/65_methods.ipynb #4c334e66

@@ -99,7 +99,7 @@ class LowRankSparse(_Unmade):
         side = min(len(w), w[0].numel())
         return w.new_zeros(side, side), w, torch.zeros_like(w)
 
-# %% ../nbs/60_more_maps.ipynb #56be822b
+# %% ../nbs/60_more_maps.ipynb #6805fb87
 @dataclass(eq=False)
 class Layer:
     "One layer of a network: what is stored for its weight, and what makes the weight of it"
@@ -119,12 +119,12 @@ def stored_layers(model)->list[Layer]:
     for name,m in prunable(model).items():
         if parametrize.is_parametrized(m, 'weight'):
             maps = m.parametrizations.weight
-            found.append(Layer(name, m, list(maps.parameters(recurse=False)), list(maps)))
+            found.append(Layer(name, m, [*maps.parameters(recurse=False)], [*maps]))
         else:
             found.append(Layer(name, m, [m.weight], []))
     return found
 
-# %% ../nbs/60_more_maps.ipynb #be2ae704
+# %% ../nbs/60_more_maps.ipynb #0938e981
 def add_map(
     model:nn.Module,  # Any model with linear layers or convolutions; changed in place
     make,             # Called as make(stored weight, k) -> map
@@ -149,7 +149,7 @@ def nnz_table(model)->Table:
         w = layer.module.weight
         counted = dict(n=w.numel(), k=w.count_nonzero().item(),
                        stored=sum(t.count_nonzero().item() for t in layer.stored))
-        rows.append(dict(layer=layer.name, shape='x'.join(map(str, w.shape))) | counted)
+        rows.append(dict(layer=layer.name, shape='x'.join(str(n) for n in w.shape)) | counted)
         for head,n in counted.items():
             total[head] += n
     rows.append(total)

@@ -52,10 +52,10 @@ class trades:
     "TRADES: clean cross-entropy, plus `beta` times mean KL to its worst point in `ball`"
     ball: Ball
     beta: float = 6.
-    steps: int = 10         # Of PGD
-    alpha: float = None     # Of a step, in pixels of [0,1]; default as in `pgd`
-    bn: str = 'eval'        # See `frozen`
-    unseen: bool = False    # Attacked images move no running statistics
+    steps: int = 10           # Of PGD
+    alpha: float|None = None  # Of a step, in pixels of [0,1]; default as in `pgd`
+    bn: str = 'eval'          # See `frozen`
+    unseen: bool = False      # Attacked images move no running statistics
 
     def __post_init__(self):
         check_alpha(self.alpha, None, 2*self.ball.eps)
@@ -75,7 +75,7 @@ class trades:
         return F.cross_entropy(z, batch.y) + self.beta*_kl(attacked, z).mean()
 
 # %% ../nbs/29_more_objectives.ipynb #aee21445
-def _rival(z, y):
+def _boosted(z, y):
     "-log p_y - log(1 - p of the likeliest other class), from logits (n,classes)"
     q = z.log_softmax(1)
     other = q.scatter(1, y[:,None], -torch.inf).argmax(1, keepdim=True)
@@ -88,7 +88,7 @@ class mart(trades):
     def __call__(self, model, batch):
         z, attacked = self._logits(model, batch, F.cross_entropy, batch.y)
         doubt = 1-z.softmax(1).gather(1, batch.y[:,None])[:,0]
-        return (_rival(attacked, batch.y) + self.beta*doubt*_kl(attacked, z)).mean()
+        return (_boosted(attacked, batch.y) + self.beta*doubt*_kl(attacked, z)).mean()
 
 # %% ../nbs/29_more_objectives.ipynb #dccb6f0b
 class _Places:
@@ -115,8 +115,8 @@ class _Places:
 class free(_Places):
     "Free adversarial training: the backward that trains also moves the perturbation"
     ball: Ball
-    replays: int = 4        # Uses of each batch, in a row
-    alpha: float = None     # Of a move, in pixels of [0,1]; default 1 eps
+    replays: int = 4          # Uses of each batch, in a row
+    alpha: float|None = None  # Of a move, in pixels of [0,1]; default 1 eps
 
     def __post_init__(self):
         if self.replays < 1:

@@ -23,7 +23,7 @@ class Objective(Protocol):
         ...
 
 def clean(model, batch):
-    "Cross-entropy on the batch as it is"
+    "Cross-entropy on `batch` as it is"
     return F.cross_entropy(model(batch.x), batch.y)
 
 @OBJECTIVES.entry('clean', passes=lambda steps: (1, 1))
@@ -52,8 +52,8 @@ def _pgd(ball, steps=10, alpha=None, bn='eval'):
 class fgsm_rs:
     "Adversarial training with one step from a uniform start in `ball`"
     ball: Ball
-    alpha: float = None     # Of the step, in pixels of [0,1]; default 1.25 eps
-    bn: str = 'eval'        # See `frozen`
+    alpha: float|None = None  # Of the step, in pixels of [0,1]; default 1.25 eps
+    bn: str = 'eval'          # See `frozen`
 
     def __post_init__(self):
         self._alpha()
@@ -101,12 +101,12 @@ class _Canvases:
 class fgsm_carry(_Canvases):
     "Adversarial training with one step from where each image's last visit ended"
     ball: Ball
-    n_images: int           # In the training set
-    size: tuple             # Of an image, (c,h,w)
-    pad: int = 0            # By how much crops move
-    alpha: float = None     # Of the step, in pixels of [0,1]; default .5 eps
-    bn: str = 'eval'        # See `frozen`
-    seed: int = 0           # Of the first perturbations
+    n_images: int             # In the training set
+    size: tuple               # Of an image, (c,h,w)
+    pad: int = 0              # By how much crops move
+    alpha: float|None = None  # Of the step, in pixels of [0,1]; default .5 eps
+    bn: str = 'eval'          # See `frozen`
+    seed: int = 0             # Of the first perturbations
 
     def __call__(self, model, batch):
         x = batch.x

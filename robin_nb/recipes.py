@@ -97,7 +97,7 @@ def _start_found(job, model):
                 layer.w.requires_grad_()
     return model
 
-# %% ../nbs/64_recipes.ipynb #62b6a89b
+# %% ../nbs/64_recipes.ipynb #2caf1a51
 @dataclass(frozen=True)
 class Recipe:
     "A method as data; ValueError for a keep outside (0,1]"
@@ -121,7 +121,7 @@ class Recipe:
         "This recipe as a row of a `Table`"
         return _row(self)
 
-def _rules(q):
+def _rule_names(q):
     return ' and '.join(name for name in q.rules if name != 'clip')
 
 def _objective(q):
@@ -129,75 +129,69 @@ def _objective(q):
     steps_count = passes(1) != passes(2)
     return f'{q.objective}-{q.steps}' if steps_count else q.objective
 
-# %% ../nbs/64_recipes.ipynb #ae77a6dd
+# %% ../nbs/64_recipes.ipynb #16f4050c
 def _row(r):
     def each(said):
         return ' → '.join(dict.fromkeys(filter(None, said)))
     maps = each(STARTS[q.start].map for q in r.phases)
     budget = f'power {r.p:g}' if r.budget=='power' else r.budget
     return dict(recipe=r.name, who=r.who, map=', '.join(filter(None, ['sign'*r.binary, maps])),
-                keep=r.keep, budget=budget if r.keep < 1 else '', rule=each(map(_rules, r.phases)),
+                keep=r.keep, budget=budget if r.keep < 1 else '',
+                rule=each(map(_rule_names, r.phases)),
                 objective=each(map(_objective, r.phases)), init=r.init,
                 phases=' + '.join(str(q.epochs) for q in r.phases), lbn=r.lbn, note=r.note)
 
-# %% ../nbs/64_recipes.ipynb #5312bb4c
+# %% ../nbs/64_recipes.ipynb #829c0bbe
 def _check_names(recipe, lr_factors):
     "ValueError, with what was meant, for a name that leads nowhere"
-    def check(name, known, what):
-        nearest(name, dict.fromkeys(known), what)
-    check(recipe.init, ('kaiming', *INITS), 'init')
-    check(recipe.budget, (*BUDGETS, 'global'), 'budget')
-    for name in lr_factors:
-        check(name, ('scores','weights','adam'), 'lr_factors')
+    asked = [(recipe.init, ('kaiming', *INITS), 'init'),
+             (recipe.budget, (*BUDGETS, 'global'), 'budget')]
+    asked += [(name, ('scores','weights','adam'), 'lr_factors') for name in lr_factors]
     for q in recipe.phases:
-        check(q.start, STARTS, 'start')
-        check(q.objective, OBJECTIVES, 'objective')
-        for name in q.rules:
-            check(name, RULES, 'rule')
-        check(q.opt, ('sgd','adam'), 'opt')
-        check(q.sched, ('cosine','multistep'), 'sched')
-        check(q.bn, ('eval','batch','official'), 'bn')
+        asked += [(q.start, STARTS, 'start'), (q.objective, OBJECTIVES, 'objective'),
+                  (q.opt, ('sgd','adam'), 'opt'), (q.sched, ('cosine','multistep'), 'sched'),
+                  (q.bn, ('eval','batch','official'), 'bn')]
+        asked += [(name, RULES, 'rule') for name in q.rules]
+    for name,known,what in asked:
+        nearest(name, dict.fromkeys(known), what)
 
+@torch.no_grad()
 def kaiming_(w, seed:int, layer:int):
-    "Fill `w` with normal numbers of spread sqrt(2/fan-in), in place, a function of `seed` and `layer`"
+    "Fill `w` with normal numbers of spread sqrt(2/fan-in), a function of `seed` and `layer`"
     g = torch.Generator().manual_seed(derived_seed(seed, layer))
-    return nn.init.kaiming_normal_(w, generator=g)
+    return w.copy_(nn.init.kaiming_normal_(torch.empty(w.shape), generator=g))
 
-# %% ../nbs/64_recipes.ipynb #8c74e3f7
+# %% ../nbs/64_recipes.ipynb #8584fe66
 def _anew(network):
-    "A copy of the model `network` as it was when new, or what the function `network` builds"
-    if not isinstance(network, nn.Module):
-        model = network()
-        check_prunable(model)
-        return model
-    check_prunable(network)
-    model = copy.deepcopy(network).cpu().requires_grad_()
-    for m in model.modules():
+    "What the function `network` builds, or a copy of the model `network` as it was when new"
+    own = isinstance(network, nn.Module)
+    model = copy.deepcopy(network) if own else network()
+    check_prunable(model)
+    for m in model.modules() if own else ():
         if hasattr(m, 'reset_parameters'):
             m.reset_parameters()
-    return model
+    return model.requires_grad_()
 
-def _with_lbn(model, can_grow, batches):
-    "`model`, behind it a last batch norm if it has none"
-    if any(isinstance(m, LastBatchNorm) for m in model.modules()):
-        return model
-    if not can_grow:
-        raise ValueError("this arch has no last batch norm; take lbn=False in the recipe, "
-                         "or hand over the network instead of a config")
-    x = next(iter(batches))[0].cpu()
+def _with_lbn(model, batches):
+    "`model` with a last batch norm behind it"
+    device = next(model.parameters()).device
     with frozen(model), torch.no_grad():
-        n_out = model(x).shape[1]
-    return nn.Sequential(OrderedDict(net=model, lbn=LastBatchNorm(n_out)))
+        z = model(next(iter(batches))[0].to(device))
+    norm = LastBatchNorm(z.shape[1]).to(device)
+    return nn.Sequential(OrderedDict(net=model, lbn=norm))
 
-# %% ../nbs/64_recipes.ipynb #c1d68791
+# %% ../nbs/64_recipes.ipynb #67a8246c
 class _Maker:
-    "How a job makes networks, and what they may keep"
+    "How a job makes networks"
     def build(self)->nn.Module:
         "A new dense network, with a last batch norm if the recipe asks for one"
         model = build_model(self.config) if self.config else _anew(self.network)
-        if self.recipe.lbn:
-            model = _with_lbn(model, not self.config, self.dls.valid)
-        return model
+        if not self.recipe.lbn or any(isinstance(m, LastBatchNorm) for m in model.modules()):
+            return model
+        if self.config:
+            raise ValueError(f"{self.config['arch']} has no last batch norm; take lbn=False, or "
+                             "hand over the network instead of a config")
+        return _with_lbn(model, self.dls.valid)
 
     def drawn(self, config:dict|None=None)->nn.Module:
         "A new dense network, or that of another `config`, its weights drawn by `kaiming_`"
@@ -206,14 +200,8 @@ class _Maker:
             kaiming_(m.weight.data, self.seed, l)
         return model
 
-    @property
-    def device(self):
-        "Where a model that was handed over is"
-        own = isinstance(self.network, nn.Module)
-        return next(self.network.parameters()).device if own else None
-
-    def _share(self):
-        "How many weights stay in all, and in each layer, if shapes tell"
+    def _count(self):
+        "How many weights stay, in all and (None: only weights can tell) in each layer"
         r = self.recipe
         with torch.device('meta') if self.config else nullcontext():
             shapes = [m.weight.shape for m in prunable(self.build()).values()]
@@ -222,17 +210,33 @@ class _Maker:
         if k < len(shapes):
             raise ValueError(f"{r.name} would keep {k} of {n:,} weights at keep={r.keep:g}, "
                              f"and {len(shapes)} layers need one each")
-        by_shape = None if r.budget=='global' else BUDGETS.make(r.budget, p=r.p)
-        return k, by_shape and by_shape(shapes, r.keep)
+        if r.budget=='global':
+            return k, None
+        return k, BUDGETS.make(r.budget, p=r.p)(shapes, r.keep)
 
-# %% ../nbs/64_recipes.ipynb #1db6c245
+# %% ../nbs/64_recipes.ipynb #e7e7c82d
+def _split(published, epochs=None):
+    "`epochs` in parts as the `published` ones, at least 1 each; default as published"
+    whole = sum(published)
+    if epochs is None:
+        return list(published)
+    if epochs < len(published):
+        raise ValueError(f"{len(published)} phases need an epoch each; got {epochs}")
+    parts = [1]*len(published)
+    while sum(parts) < epochs:
+        missing = [epochs*e/whole-part for e,part in zip(published, parts)]
+        parts[missing.index(max(missing))] += 1
+    return parts
+
+# %% ../nbs/64_recipes.ipynb #9dc7dbba
 @dataclass
 class Job(_Maker):
-    "One training by a recipe, and what its starts may ask for. ValueError for what cannot work"
-    recipe: Recipe
-    network: object             # A config ('arch' and 'args'), a model, or a function that builds one
+    "One training by a recipe, and what its starts may ask for; ValueError if it cannot work"
+    recipe: Recipe              # What to do
+    network: object             # A config ('arch', 'args'), a model, or a function that builds one
     dls: object                 # `DataLoaders`, or what `as_data` takes
     ball: object                # Of the attack
+    epochs: int|None = None     # In all; default as published
     seed: int = 0
     steps: int|None = None      # Of the attack in training; default as published
     valid_steps: int = 10       # Of the attack that chooses the epoch
@@ -246,7 +250,8 @@ class Job(_Maker):
         if isinstance(self.network, dict):
             args = dict(self.network.get('args', {}), lbn=self.recipe.lbn)
             self.config = dict(self.network, args=args, sparse=None)
-        self.k,self.counts = self._share()
+        self.parts = _split([q.epochs for q in self.recipe.phases], self.epochs)
+        self.k,self.counts = self._count()
         for q in self.recipe.phases:
             if STARTS[q.start].config:
                 STARTS[q.start].config(self)
@@ -257,23 +262,7 @@ class Job(_Maker):
             return self.counts
         return global_counts([layer.w for layer in stored_layers(model)], self.recipe.keep)
 
-# %% ../nbs/64_recipes.ipynb #ae16e535
-def _split(published, epochs=None):
-    "`epochs` in parts as the `published` ones, at least 1 each; default as published"
-    whole = sum(published)
-    if epochs is None:
-        return list(published)
-    if epochs < len(published):
-        raise ValueError(f"{len(published)} phases need an epoch each; got {epochs}")
-    due = [epochs*e/whole for e in published]
-    parts = [max(1, int(share)) for share in due]
-    while sum(parts) < epochs:
-        late = [share-part for share,part in zip(due, parts)]
-        parts[late.index(max(late))] += 1
-    while sum(parts) > epochs:
-        parts[parts.index(max(parts))] -= 1
-    return parts
-
+# %% ../nbs/64_recipes.ipynb #80d3e7f2
 def _kept_by(layer):
     for q in layer.maps:
         if isinstance(q, FixedMask):
@@ -325,7 +314,7 @@ def _fit_phase(job, q, epochs, model, out, callbacks):
     return fit(model, job.dls, epochs, objective, opt=_optimizer(q, job.lr_factors),
                callbacks=[*ours, *callbacks], seed=job.seed)
 
-# %% ../nbs/64_recipes.ipynb #8bd415bb
+# %% ../nbs/64_recipes.ipynb #05cdc136
 def _phase(job, j, epochs, model, out, callbacks):
     "Train `model` through phase `j`, or read what is there of it; its record"
     q = job.recipe.phases[j-1]
@@ -335,7 +324,7 @@ def _phase(job, j, epochs, model, out, callbacks):
         model.load_state_dict(saved['model'])
         return saved['record']
     history = _fit_phase(job, q, epochs, model, file and file.with_suffix(''), callbacks)
-    best = history.best or {}                                         # a rule may end a phase before
+    best = history.best or {}                                         # a rule may end it before
     record = dict(phase=j, start=q.start, epochs=len(history), best=best.get('epoch'),
                   clean=best.get('clean'), robust=best.get('robust'), kept=kept(model),
                   seconds=round(sum(epoch['seconds'] for epoch in history), 1))
@@ -344,7 +333,7 @@ def _phase(job, j, epochs, model, out, callbacks):
             torch.save(dict(model=model.state_dict(), record=record), part)
     return record
 
-# %% ../nbs/64_recipes.ipynb #16ca7b96
+# %% ../nbs/64_recipes.ipynb #b6f33109
 def _finished(job, model):
     "The network to hand out, and the config that builds it"
     r = job.recipe
@@ -353,23 +342,23 @@ def _finished(job, model):
     if job.config is None:
         return network, None
     budget = r.budget
-    if searched and budget=='global':                                 # counted once, where it was drawn
+    if searched and budget=='global':                                 # counted once, when drawn
         budget = [row['k'] for row in mask_table(model)[:-1]]
     sparse = dict(keep=r.keep, p=r.p, seed=job.seed, init=r.init, budget=budget)
     other = STARTS[r.phases[-1].start].config
     config = other(job) if other else job.config
     return network, dict(config, sparse=sparse if searched else None, recipe=asdict(r))
 
-def _claim(job, out, epochs):
+def _claim(job, out):
     "Note in the folder `out` whose run it holds; ValueError if it is another's"
     ours = dict(recipe=asdict(job.recipe), network=job.config or str(job.build()),
                 data=f'{job.dls.name}, {len(job.dls.train.dataset)} pictures', ball=str(job.ball),
-                epochs=epochs, seed=job.seed, steps=job.steps, valid_steps=job.valid_steps,
+                epochs=sum(job.parts), seed=job.seed, steps=job.steps, valid_steps=job.valid_steps,
                 lr_factors=job.lr_factors)
     same_run(out, 'phases.json', ours)
     write_json(ours, Path(out)/'phases.json')
 
-# %% ../nbs/64_recipes.ipynb #1ecd4f7a
+# %% ../nbs/64_recipes.ipynb #9de32b4f
 @fork_rng()
 def train_recipe(
     recipe:Recipe,         # What to do
@@ -383,40 +372,37 @@ def train_recipe(
     valid_steps:int=10,    # Of the attack that chooses the epoch
     every:int=1,           # Choose among each so many epochs of a phase
     lr_factors:dict|None=None,   # For learning rates of 'scores', 'weights' and 'adam'
-    device=None,           # Where to train; default the CPU, or where your model is
+    device=None,           # Where to train; default where the network is
     progress:bool=False,   # Show bars and a line an epoch
-    check:bool=False,      # Only raise what would stop a run, and train nothing
     callbacks=(),          # More for `fit`; they begin anew in each phase
-)->tuple[nn.Module|None,dict|None,Table]:   # The network, baked unless it's a single search; the config that `save_model` wants, None for your model; a record of each phase
-    "Train a new `network` by `recipe`. ValueError, before anything is trained, for what cannot work"
-    job = Job(recipe, network, dls, ball, seed, steps, valid_steps, every, lr_factors or {})
-    parts = _split([q.epochs for q in recipe.phases], epochs)
-    model,records = None,Table()
-    if check:
-        return None, job.config, records
+)->tuple:                  # The network, its config or None, a `Table` with a record of each phase
+    """Train a new `network` by `recipe`; ValueError, before that, for what cannot work. A single
+    search keeps its score masks, any other network is baked. Only a config gives a config back"""
+    job = Job(recipe, network, dls, ball, epochs, seed, steps, valid_steps, every, lr_factors or {})
     if out:
-        _claim(job, out, sum(parts))
-    for j,(q,e) in enumerate(zip(recipe.phases, parts), 1):
+        _claim(job, out)
+    model,records = None,Table()
+    for j,(q,e) in enumerate(zip(recipe.phases, job.parts), 1):
         set_seed(derived_seed(seed, j))
-        model = STARTS[q.start].make(job, model).to(device or job.device)
+        model = STARTS[q.start].make(job, model).to(device)
         records.append(_phase(job, j, e, model, out, [Progress(progress), *callbacks]))
     return *_finished(job, model), records
 
-# %% ../nbs/64_recipes.ipynb #633fbbaf
+# %% ../nbs/64_recipes.ipynb #63058788
 RECIPES = Registry('recipe')
 
 BINARY = ('how it was made binary is not public: here signs of stored weights, '
           'with the optimizer of at_binary')
 
 def binary_form(recipe:Recipe, note:str=BINARY)->Recipe:
-    "`recipe` with signs of its weights, the clipping and the optimizer that they need, and a `note`"
+    "`recipe` with signs of its weights, the clipping and the optimizer they need, and a `note`"
     phases = tuple(replace(q, rules=('clip', *q.rules), opt='adam', lr=1e-4) for q in recipe.phases)
     note = '; '.join(filter(None, [recipe.note, note]))
     return replace(recipe, phases=phases, binary=True, note=note)
 
 @RECIPES.entry()
 def hydra(keep=.01, p=.1, lbn=False, binary=False, objective='trades'):
-    "Train, find a mask by scores that start as the weights, train again; `binary` for signs"
+    "Train, search from the largest, train again; `binary` for signs, `objective`: the loss"
     first = Phase(100, 'dense', objective, weight_decay=1e-4, bn='eval')
     search = replace(first, epochs=20, start='by_size')
     last = replace(first, start='found', lr=.01)

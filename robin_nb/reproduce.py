@@ -6,7 +6,7 @@
 __all__ = ['SCALES', 'PAPER', 'NEIGHBOURS', 'PLANE', 'FACTORS', 'COLUMNS', 'cells', 'shard', 'run_cell', 'gather_cells',
            'read_cells', 'mean_sd', 'chosen', 'paper_table', 'plane_table', 'factor_table', 'views', 'run_cells']
 
-# %% ../nbs/82_reproduce.ipynb #6fd2579b
+# %% ../nbs/82_reproduce.ipynb #35a5366c
 import csv, inspect, json, shutil, statistics, time
 from pathlib import Path
 from .core import Table, default_device, nearest, replacing, same_run, write_json
@@ -17,55 +17,59 @@ from .models import save_model
 from .pgd import pgd
 from .evaluate import autoattack, judge
 from .faster import ChannelsLast
-from .recipes import train_recipe
+from .recipes import Job, train_recipe
 from .methods import RECIPES, recipe
 from .board import cost
 
-# %% ../nbs/82_reproduce.ipynb #84141af7
+# %% ../nbs/82_reproduce.ipynb #2036191c
 SCALES = dict(
     mini=dict(
         data='fashion_mini', images=2000, bs=64, eps=.1,
         arch='small_cnn', args=dict(widths=[16,32,64]),
-        epochs=12, every=3, steps=3, valid_steps=3, lr_factors=dict(scores=3., weights=1., adam=30.),
+        epochs=12, every=3, steps=3, valid_steps=3,
+        lr_factors=dict(scores=3., weights=1., adam=30.),
         keeps=[.05,.01], seeds=[0], n=500, attack='PGD-10'),
     small=dict(
         data='fashion_mnist', images=None, bs=128, eps=.1,
         arch='resnet', args=dict(depth=18, width=16, stem='imagenet'),
-        epochs=3, every=1, steps=2, valid_steps=10, lr_factors=dict(scores=1., weights=1., adam=50.),
+        epochs=3, every=1, steps=2, valid_steps=10,
+        lr_factors=dict(scores=1., weights=1., adam=50.),
         keeps=[.05,.01], seeds=[0,1,2], n=2000, attack='PGD-20'),
     paper=dict(
         data='cifar10', images=None, bs=256, eps=8/255,
         arch='resnet', args=dict(depth=34),
-        epochs=None, every=1, steps=None, valid_steps=10, lr_factors={},
+        epochs=None, every=1, steps=None, valid_steps=10,
+        lr_factors={},
         keeps=[.01], seeds=[0,1,2], n=None, attack='AutoAttack'))
 
-# %% ../nbs/82_reproduce.ipynb #2bd2ff66
+# %% ../nbs/82_reproduce.ipynb #b7b2c2bf
 def _use(name, **options):
     return name, options
 
-def _rival(method, fp, binary, theirs, network='full', pruning='dynamic'):
+def _paper_row(method, fp, binary, theirs, network='full', pruning='dynamic'):
     "A row of the paper's table; `theirs` are the paper's own accuracies, FP and ±1"
     return dict(method=method, network=network, pruning=pruning, fp=fp, binary=binary,
                 paper_fp=theirs[0], paper_binary=theirs[1])
 
 PAPER = (
-    _rival('AT', _use('at'), _use('at_binary'), (43.26, 40.34), pruning='not pruned'),
-    _rival('AT', _use('at', lbn=True), _use('at_binary', lbn=True), (42.39, 39.58),
-           network='full, LBN', pruning='not pruned'),
-    _rival('AT', _use('small_at'), _use('small_at', binary=True), (38.81, 26.03),
-           network='small', pruning='not pruned'),
-    _rival('FlyingBird', _use('flying_bird'), _use('flying_bird', binary=True), (45.86, 34.37)),
-    _rival('FlyingBird+', _use('flying_bird_plus'), _use('flying_bird_plus', binary=True),
-           (44.57, 33.33)),
-    _rival('BCS', _use('bcs'), None, (43.51, None)),
-    _rival('RST', _use('rst'), None, (34.95, None), pruning='p = 1.0'),
-    _rival('RST', _use('rst', lbn=True), None, (37.23, None), 'full, LBN', 'p = 1.0'),
-    _rival('HYDRA', _use('hydra'), _use('hydra', binary=True), (42.73, 29.28), pruning='p = 0.1'),
-    _rival('ATMC', _use('atmc'), _use('atmc', binary=True), (34.14, 25.62), pruning='global'),
-    _rival('ATMC', _use('atmc', p=.1), _use('atmc', p=.1, binary=True), (34.58, 24.62),
-           pruning='p = 0.1'),
-    _rival('Ours', None, _use('ours'), (None, 45.06), 'full, LBN', 'p = 0.1'),
-    _rival('Ours (fast)', None, _use('ours_fast'), (None, 40.77), 'full, LBN', 'p = 0.1'))
+    _paper_row('AT', _use('at'), _use('at_binary'), (43.26, 40.34), pruning='not pruned'),
+    _paper_row('AT', _use('at', lbn=True), _use('at_binary', lbn=True), (42.39, 39.58),
+               network='full, LBN', pruning='not pruned'),
+    _paper_row('AT', _use('small_at'), _use('small_at', binary=True), (38.81, 26.03),
+               network='small', pruning='not pruned'),
+    _paper_row('FlyingBird', _use('flying_bird'), _use('flying_bird', binary=True), (45.86, 34.37)),
+    _paper_row('FlyingBird+', _use('flying_bird_plus'), _use('flying_bird_plus', binary=True),
+               (44.57, 33.33)),
+    _paper_row('BCS', _use('bcs'), None, (43.51, None)),
+    _paper_row('RST', _use('rst'), None, (34.95, None), pruning='p = 1.0'),
+    _paper_row('RST', _use('rst', lbn=True), None, (37.23, None), 'full, LBN', 'p = 1.0'),
+    _paper_row('HYDRA', _use('hydra'), _use('hydra', binary=True), (42.73, 29.28),
+               pruning='p = 0.1'),
+    _paper_row('ATMC', _use('atmc'), _use('atmc', binary=True), (34.14, 25.62), pruning='global'),
+    _paper_row('ATMC', _use('atmc', p=.1), _use('atmc', p=.1, binary=True), (34.58, 24.62),
+               pruning='p = 0.1'),
+    _paper_row('Ours', None, _use('ours'), (None, 45.06), 'full, LBN', 'p = 0.1'),
+    _paper_row('Ours (fast)', None, _use('ours_fast'), (None, 40.77), 'full, LBN', 'p = 0.1'))
 
 # %% ../nbs/82_reproduce.ipynb #46466d16
 NEIGHBOURS = (
@@ -77,12 +81,12 @@ NEIGHBOURS = (
     _use('atmc', factors=False),
     _use('robust_bird'), _use('iwi'), _use('edge_popup'), _use('biprop'))
 
-# %% ../nbs/82_reproduce.ipynb #50b3a587
+# %% ../nbs/82_reproduce.ipynb #bf8f5104
 def _cell(name, options, keep, seed):
     if keep and 'keep' in inspect.signature(RECIPES[name]).parameters:
         options = dict(keep=keep) | options
-    said = [f'{k}={v}' for k,v in options.items()]
-    return dict(cell='-'.join([name, *said, f'seed={seed}']), recipe=name, options=options, seed=seed)
+    said = [name, *(f'{k}={v}' for k,v in options.items()), f'seed={seed}']
+    return dict(cell='-'.join(said), recipe=name, options=options, seed=seed)
 
 def _table(scale):
     choices = [choice for row in PAPER for choice in (row['fp'], row['binary']) if choice]
@@ -119,8 +123,8 @@ def shard(cells:list, text:str)->list:
         raise ValueError(f"a shard is i/n with 1 <= i <= n, such as 2/8; got {text!r}")
     return cells[int(i)-1::int(n)]
 
-# %% ../nbs/82_reproduce.ipynb #3588060c
-def _config(scale, dls):
+# %% ../nbs/82_reproduce.ipynb #f23e530a
+def _dense_config(scale, dls):
     "Of the dense network of a `scale`, for `dls`"
     facts = dict(c_in=dls.shape[0], n_out=dls.n_classes, normalize=[list(dls.mean), list(dls.std)])
     return dict(arch=scale['arch'], args=scale['args'] | facts, data=dls.name,
@@ -145,14 +149,12 @@ def _counted(net, recipe, phases, scale):
                 forwards=forwards, backwards=backwards,
                 seconds=round(sum(e['seconds'] for e in phases), 1), phases=list(phases))
 
-# %% ../nbs/82_reproduce.ipynb #36de4ed2
-def _train_cell(cell, scale, dls, **kw):
-    r = recipe(cell['recipe'], **cell['options'])
-    trained = train_recipe(r, _config(scale, dls), dls, Linf(scale['eps']), scale['epochs'],
-                           seed=cell['seed'], steps=scale['steps'], valid_steps=scale['valid_steps'],
-                           every=scale['every'], lr_factors=scale['lr_factors'],
-                           device=default_device(), **kw)
-    return r, *trained
+# %% ../nbs/82_reproduce.ipynb #1826532a
+def _wanted(cell, scale, dls):
+    "What `Job` and `train_recipe` are asked for one cell"
+    said = {k: scale[k] for k in ('epochs','steps','valid_steps','every','lr_factors')}
+    return dict(recipe=recipe(cell['recipe'], **cell['options']), network=_dense_config(scale, dls),
+                dls=dls, ball=Linf(scale['eps']), seed=cell['seed'], **said)
 
 def run_cell(
     cell:dict,    # One of `cells`
@@ -165,11 +167,13 @@ def run_cell(
     file = folder/'report.json'
     if file.exists():
         return json.loads(file.read_text())
-    r,net,config,phases = _train_cell(cell, scale, dls, out=folder, callbacks=[ChannelsLast()])
+    asked = _wanted(cell, scale, dls)
+    net,config,phases = train_recipe(**asked, out=folder, device=default_device(),
+                                     callbacks=[ChannelsLast()])
     clean,robust = _judged(net, scale, dls, folder)
     save_model(net, folder/'model.safetensors', config)
     report = cell | dict(clean=clean.as_dict(), robust=robust.as_dict())
-    report |= _counted(net, r, phases, scale) | dict(made=r.row())
+    report |= _counted(net, asked['recipe'], phases, scale) | dict(made=asked['recipe'].row())
     write_json(report, file)
     for rest in folder.glob('phase*'):
         if rest.is_dir():
@@ -178,16 +182,16 @@ def run_cell(
             rest.unlink()
     return report
 
-# %% ../nbs/82_reproduce.ipynb #42fb3310
-COLUMNS = ('cell','recipe','options','seed','weights','kept','nonzero','clean','robust','low','high',
-           'protocol','images','epochs','forwards','backwards','seconds')
+# %% ../nbs/82_reproduce.ipynb #e4faa613
+COLUMNS = ('cell','recipe','options','seed','weights','kept','nonzero','clean','robust','low',
+           'high','protocol','images','epochs','forwards','backwards','seconds')
 
 def _tidy(report):
     "A `report` as a row of numbers and texts"
     robust = report['robust']
     low,high = robust['interval']
-    row = report | dict(clean=report['clean']['accuracy'], robust=robust['accuracy'], low=low, high=high,
-                        protocol=robust['protocol'], images=robust['images'])
+    row = report | dict(clean=report['clean']['accuracy'], robust=robust['accuracy'], low=low,
+                        high=high, protocol=robust['protocol'], images=robust['images'])
     return {c: row[c] for c in COLUMNS}
 
 def gather_cells(out)->Table:
@@ -208,9 +212,9 @@ def read_cells(file)->Table:
             rows.append({c: v if c in texts else json.loads(v) for c,v in row.items()})
     return rows
 
-# %% ../nbs/82_reproduce.ipynb #e140d498
+# %% ../nbs/82_reproduce.ipynb #1a876032
 def mean_sd(rows, column:str='robust')->str:
-    "Mean of a `column` of `rows` in percent, with the standard deviation if there are several seeds"
+    "Mean of a `column` of `rows` in percent, with the standard deviation of several seeds"
     v = [100*r[column] for r in rows]
     if len(v) < 2:
         return f'{v[0]:.1f}' if v else ''
@@ -229,7 +233,7 @@ def _place(rows, choice, keep, column):
     return mean_sd(found, column)
 
 def paper_table(rows, keeps, column:str='robust')->Table:
-    "A `column` of `rows` in the form of the paper's table for each of `keeps`; beside it the paper's"
+    "A `column` of `rows` as in the paper's table, for each of `keeps`; beside it the paper's own"
     table = Table()
     for row in PAPER:
         shown = {head: row[head] for head in ('method','network','pruning')}
@@ -237,7 +241,8 @@ def paper_table(rows, keeps, column:str='robust')->Table:
             for head,kind in {'FP': 'fp', '±1': 'binary'}.items():
                 shown[f'{head}, keep {keep:g}'] = _place(rows, row[kind], keep, column)
         if column=='robust':
-            shown |= {'paper, FP': row['paper_fp'] or '–', 'paper, ±1': row['paper_binary'] or '–'}
+            shown |= {'paper, FP': row['paper_fp'] or '–',
+                      'paper, ±1': row['paper_binary'] or '–'}
         table.append(shown)
     return table
 
@@ -284,7 +289,7 @@ def views(what:str, rows, scale:dict)->dict[str,Table]:
                 'One factor at a time': factor_table(rows)}
     return {'Tickets': _ticket_table(rows, scale['keeps'])}
 
-# %% ../nbs/82_reproduce.ipynb #5202fcb3
+# %% ../nbs/82_reproduce.ipynb #7ab78d2e
 def _page(what, scale, rows, out):
     first = rows[0]
     text = [f"# {what}, scale {scale['name']}",
@@ -294,7 +299,8 @@ def _page(what, scale, rows, out):
     for title,table in views(what, rows, scale).items():
         text += [f'## {title}', table._repr_markdown_()]
     every = Table(dict(cell=r['cell'], kept=r['kept'], clean=f"{r['clean']:.1%}",
-                       robust=f"{r['robust']:.1%}", passes=f"{r['forwards']:g} + {r['backwards']:g}",
+                       robust=f"{r['robust']:.1%}",
+                       passes=f"{r['forwards']:g} + {r['backwards']:g}",
                        seconds=r['seconds']) for r in rows)
     text += ['## Every cell', 'Passes are forwards and backwards per batch; seconds are of the '
              'machine that ran it.', every._repr_markdown_()]
@@ -309,7 +315,7 @@ def _data(scale, root):
         dls.train = loader(Images(whole.x[:n], whole.y[:n]), scale['bs'], 0)
     return dls.to(default_device())
 
-# %% ../nbs/82_reproduce.ipynb #45c5c5d7
+# %% ../nbs/82_reproduce.ipynb #2adf5148
 def _scale(name, data, seeds):
     "The scale of this `name`, with other `data` or so many `seeds`"
     scale = nearest(name, SCALES, 'scale') | dict(name=name)
@@ -319,7 +325,7 @@ def _scale(name, data, seeds):
         scale['seeds'] = list(range(seeds))
     return scale
 
-def _run(wanted, what, scale, dls, out, minutes):
+def _run_all(wanted, what, scale, dls, out, minutes):
     "Run the cells `wanted` in the folder `out`, until `minutes` are over"
     start,rows = time.time(),gather_cells(out)
     for j,c in enumerate(wanted, 1):
@@ -334,7 +340,7 @@ def _run(wanted, what, scale, dls, out, minutes):
               f"{r['robust']['accuracy']:.1%} robust, {r['seconds']:.0f} s", flush=True)
     print(f'{len(rows)} cells in {out}/cells.csv, the table in {out}/{what}.md')
 
-# %% ../nbs/82_reproduce.ipynb #69ce7fdf
+# %% ../nbs/82_reproduce.ipynb #38041056
 def run_cells(
     what:str='table',     # table, ablation or tickets
     scale:str='mini',     # A name in `SCALES`
@@ -360,6 +366,6 @@ def run_cells(
     same_run(out, 'settings.json', settings)
     dls = _data(s, root)
     for c in wanted:
-        _train_cell(c, s, dls, check=True)
+        Job(**_wanted(c, s, dls))                                      # or a ValueError
     write_json(settings, Path(out)/'settings.json')
-    _run(wanted, what, s, dls, out, minutes)
+    _run_all(wanted, what, s, dls, out, minutes)

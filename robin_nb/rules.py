@@ -6,9 +6,8 @@
 __all__ = ['RULES', 'Clip', 'thin_', 'DropGrow', 'robust_gap', 'AdaptiveDropGrow', 'Rewire', 'HardThreshold', 'rounded', 'ADMM',
            'EarlyBird']
 
-# %% ../nbs/62_rules.ipynb #9e0fcee5
+# %% ../nbs/62_rules.ipynb #2b7efe83
 import math, torch, torch.nn.functional as F
-from functools import partial
 from .core import Registry, derived_seed
 from .masks import topk_mask
 from .pgd import frozen, pgd
@@ -79,10 +78,10 @@ class _Rule(Callback):
             else:
                 setattr(self, name, v)
 
-# %% ../nbs/62_rules.ipynb #4af12cef
+# %% ../nbs/62_rules.ipynb #be661e89
 class _Support(_Rule):
     "A rule that begins with the support it finds"
-    memory = 'events','kept','masks'
+    memory:tuple = ('events','kept','masks')
     def begin(self, run):
         self.weights,self.masks,self.events = [],[],0
         for layer in stored_layers(run.model):
@@ -147,7 +146,7 @@ class DropGrow(_Support):
             self._change(run.t)
             self._hold(run.opt)
 
-# %% ../nbs/62_rules.ipynb #e796136b
+# %% ../nbs/62_rules.ipynb #1e4bd190
 @torch.no_grad()
 def _under_attack(model, batches, attack):
     "Mean accuracy and loss on `batches` under `attack`"
@@ -166,7 +165,7 @@ def robust_gap(
     valid,     # Batches of validation pictures
     attack,    # Called as attack(model, x, y) -> d
 ):
-    "A judge for `AdaptiveDropGrow`: judge(model) -> (accuracy on `train` less `valid`, loss on `valid`)"
+    "A judge for `AdaptiveDropGrow`: model -> (accuracy on `train` less `valid`, loss on `valid`)"
     def judge(model):
         (seen,_),(unseen,loss) = [_under_attack(model, part, attack) for part in (train, valid)]
         return seen-unseen,loss
@@ -178,14 +177,14 @@ def _share_rising(values, flat:bool):
     steps = list(zip(values, values[1:]))
     return sum(b > a or flat and b==a for a,b in steps)/len(steps)
 
-# %% ../nbs/62_rules.ipynb #0aed766d
+# %% ../nbs/62_rules.ipynb #93405a77
 class AdaptiveDropGrow(DropGrow):
     "FlyingBird+: where gaps grow .4 more leave, where losses don't fall .05 more come; see `kept`"
     memory = *DropGrow.memory,'seen'
     def __init__(
         self,
         judge,                # Called as judge(model) -> (gap, loss) after each epoch
-        limits=(.5,.5),       # Shares of the last steps in which the gap grew, the loss did not fall
+        limits=(.5,.5),       # Shares of the last steps: the gap grew, the loss did not fall
         start:float=.5,       # Listens from this share of the run on
         look:int=4,           # How many steps between epochs are the last
         **kw,                 # For `DropGrow`
@@ -329,18 +328,17 @@ def rounded(
     z[w!=0] = centres[_nearest_of(values, centres)]
     return z
 
-# %% ../nbs/62_rules.ipynb #041dad94
+# %% ../nbs/62_rules.ipynb #86348a26
 @RULES.entry('admm')
 class ADMM(_Rule):
     "ATMC's springs towards at most 2**`bits` values in each stored tensor, rounded at the end"
-    order = -4.5            # After `Validate` has put the best back, before a loss is scaled
+    order = -4.5   # type: ignore[assignment]  # after the best is back, before a loss is scaled
     memory = 'events','u','z'
     def __init__(
         self,
         bits:int=8,
-        rho:float=.1,        # Strength of the springs
-        every:float=.01,     # Share of a run after which copies and duals move
-    ):
+        rho:float=.1,       # Strength of the springs
+        every:float=.01):   # Share of a run after which copies and duals move
         self.bits,self.rho,self.every = bits,rho,every
 
     def begin(self, run):
@@ -393,7 +391,7 @@ class EarlyBird(_Rule):
     def load_state_dict(self, state):
         self.seen = [m.to(self.stored[0].device) for m in state['seen']]
 
-# %% ../nbs/62_rules.ipynb #5a70e199
+# %% ../nbs/62_rules.ipynb #b8902f39
 @RULES.entry('adaptive')
 def _adaptive(dls, ball, steps, epochs, seed):
     "Looks back over 4 of 200 epochs, or in a short run over a fifth of it"
@@ -405,6 +403,6 @@ def _adaptive(dls, ball, steps, epochs, seed):
 @RULES.entry('threshold_each')
 def _threshold_each(counts):
     if counts is None:
-        raise ValueError("a threshold in each layer needs counts, which the budget 'global' has not; "
-                         "use power, igq or erk")
+        raise ValueError("a threshold in each layer needs counts, which the budget 'global' "
+                         "has not; use power, igq or erk")
     return HardThreshold(counts)

@@ -7,10 +7,9 @@ __all__ = ['ConvWithConstant', 'drop_dead', 'fold_norms', 'size_table']
 
 # %% ../nbs/46_surgery.ipynb #23849065
 import operator
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
-import torch, torch.fx, torch.nn as nn, torch.nn.functional as F
+import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from .core import Table
 from .maps import bake, prunable
@@ -34,16 +33,14 @@ class _Flow:
     value: torch.Tensor
 
 def _by_channel(m, n):
-    "The weight of layer `m` as (out,n,rest): a linear layer may read several numbers of a channel"
+    "The weight of layer `m`, which reads `n` channels, as (out,n,rest)"
     return m.weight.detach().reshape(len(m.weight), n, -1)
 
 def _constant_part(m, flow):
     "What layer `m` makes of the constant channels of `flow`: a kernel (out,rest)"
     w = _by_channel(m, len(flow.const))
-    part = m.ones.flatten(1) if isinstance(m, ConvWithConstant) else torch.zeros_like(w[:,0])
-    if not flow.const.any():
-        return part
-    return part + torch.einsum('ock,c->ok', w, torch.where(flow.const, flow.value, 0.))
+    part = torch.einsum('ock,c->ok', w, torch.where(flow.const, flow.value, 0.).to(w.dtype))
+    return part + m.ones.flatten(1) if isinstance(m, ConvWithConstant) else part
 
 def _with_bias(m, part):
     return part.sum(1) + (0 if m.bias is None else m.bias.detach())
@@ -74,7 +71,7 @@ class _Channels:
         return went
 
     def sum(self, a, b):
-        space, other = self.space(a), self.space(b)
+        space,other = self.space(a), self.space(b)
         if other != space:
             self.tied[other] = space
         return _Flow(space, a.const & b.const, a.value+b.value)
@@ -93,7 +90,7 @@ def _is_layer(m):
 
 # %% ../nbs/46_surgery.ipynb #7d3bd4e9
 def _flow_out(channels, node, came=None, *others):
-    "The flow out of `node`, into which `came` and `others` flow; ValueError where nobody knows"
+    "The flow out of `node`, into which `came` and `others` flow"
     m = _module(channels.net, node)
     if any(m is known for known,*_ in channels.layers+channels.norms):
         raise ValueError(f"cannot follow channels where a layer is used twice ({node.target})")
@@ -103,7 +100,7 @@ def _flow_out(channels, node, came=None, *others):
         return channels.layer(m, came, node.name)
     if isinstance(m, _BatchNorm) and m.track_running_stats:
         channels.norms.append((m, came))
-        scale, shift = norm_affine(m, torch.double)
+        scale,shift = norm_affine(m, torch.double)
         return replace(came, value=(came.value*scale+shift).to(came.value.dtype))
     if isinstance(m, nn.ReLU) or node.target in (F.relu, torch.relu):
         return replace(came, value=came.value.relu())
@@ -118,7 +115,7 @@ def _flow_out(channels, node, came=None, *others):
                      f"({type(m).__name__ if m else node.op}); the network itself works as always")
 
 # %% ../nbs/46_surgery.ipynb #389abdea
-def _read(channels, space, stay):
+def _reads(channels, space, stay):
     "Which channels of `space` are read by a layer, for one of its channels that `stay`"
     read = torch.zeros_like(stay[space])
     for m,came,went in channels.layers:
@@ -139,7 +136,7 @@ def _stays(channels):
     while changed:
         changed = False
         for space in [s for s in stay if s != out]:
-            left = stay[space] & _read(channels, space, stay)
+            left = stay[space] & _reads(channels, space, stay)
             if not left.any():
                 left[0] = True
             changed |= not torch.equal(left, stay[space])
@@ -154,7 +151,7 @@ def _narrow_norm(m, own):
             setattr(m, name, nn.Parameter(t[own]) if isinstance(t, nn.Parameter) else t[own])
 
 def _narrow(m, came, stay_in, stay_out):
-    "Cut layer `m` down to the channels that stay, and hand on what those that go have contributed"
+    "Cut layer `m` down to the channels that stay, and hand on what the others contributed"
     part = _constant_part(m, replace(came, const=came.const & ~stay_in))[stay_out]
     w = _by_channel(m, len(stay_in))[stay_out][:,stay_in]
     m.weight = nn.Parameter(w.reshape(len(w), -1, *m.weight.shape[2:]))
@@ -176,8 +173,7 @@ def _narrow(m, came, stay_in, stay_out):
 def drop_dead(model:nn.Module)->nn.Module:
     """A narrower plain network, on the CPU, with the logits of `model` in eval mode
 
-    Channels that are constant or that nothing needs are cut out; layers may become
-    `ConvWithConstant`. ValueError where channels cannot be followed."""
+    Layers may become `ConvWithConstant`. ValueError where channels cannot be followed."""
     net = bake(model).cpu().eval()
     channels = _Channels(net)
     stay = _stays(channels)
@@ -194,50 +190,46 @@ def fold_norms(net:nn.Module)->nn.Module:
     "A plain network, on the CPU, with the logits of `net` in eval mode: norms are part of layers"
     net = bake(net).cpu().eval()
     graph = Tracer().trace(net)
-    calls = Counter(node.target for node in graph.nodes)
+    calls = [node.target for node in graph.nodes]
     for node in graph.nodes:
         norm = _module(net, node)
         m = _module(net, node.args[0]) if isinstance(norm, _BatchNorm) else None
         if not isinstance(m, (nn.Conv2d, nn.Linear)):
             continue
-        if max(len(node.args[0].users), calls[node.args[0].target], calls[node.target]) > 1:
+        before = node.args[0]
+        if max(len(before.users), calls.count(before.target), calls.count(node.target)) > 1:
             continue
-        scale, shift = [t.to(m.weight.dtype) for t in norm_affine(norm, torch.double)]
+        scale,shift = [t.to(m.weight.dtype) for t in norm_affine(norm, torch.double)]
         m.bias = nn.Parameter(shift + (0 if m.bias is None else scale*m.bias))
         scale = scale.view(-1, *[1]*(m.weight.ndim-1))
         m.weight.mul_(scale)
         if isinstance(m, ConvWithConstant):
             m.ones.mul_(scale)
-        parent, _, last = node.target.rpartition('.')
-        setattr(net.get_submodule(parent), last, nn.Identity())
+        net.set_submodule(node.target, nn.Identity())
     return net
 
 # %% ../nbs/46_surgery.ipynb #7ca9f0a2
 def _work(net, size):
-    "The rows of `size_table` for one network, by layer; the last, '', is the sum"
-    rows, total = {}, Counter()
+    "A row of `size_table` for each layer of `net`; that of '' is their sum"
+    rows = {}
     def count(name, m, x, y):
-        kept = int((m.weight != 0).sum())
-        places = y[0].numel()//len(m.weight)
-        rows[name] = dict(width=len(m.weight), weights=kept,
-                          multiplications=m.weight.numel()*places, additions=kept*places)
-    net = bake(net).cpu().eval()                                      # a copy
+        kept, places = int((m.weight != 0).sum()), y[0].numel()//len(m.weight)
+        rows[name] = torch.tensor([len(m.weight), kept, m.weight.numel()*places, kept*places])
+    net = bake(net).cpu().eval()
     for name,m in prunable(net).items():
         m.register_forward_hook(partial(count, name))
     net(torch.zeros(1, *size))
-    for row in rows.values():
-        total.update(row)
-    del total['width']
-    return {**rows, '': total}
+    return {**rows, '': sum(rows.values())}
 
 @torch.no_grad()
 def size_table(before:nn.Module, after:nn.Module, size)->Table:
     """What each layer of two networks does for a picture of `size` (c,h,w)
 
     Width, weights that are not 0, multiplications if dense, additions if sparse."""
-    was, now = _work(before, size), _work(after, size)
-    table = Table()
+    was,now,table = _work(before, size), _work(after, size), Table()
+    heads = 'width', 'weights', 'multiplications', 'additions'
     for name,row in was.items():
-        change = {what: f'{n:,} → {now[name][what]:,}' for what,n in row.items()}
-        table.append({'layer': name or 'all', **change})
+        change = {head: f'{a:,} → {b:,}' for head,a,b in zip(heads, row, now[name])}
+        table.append(dict(layer=name or 'all', **change))
+    table[-1]['width'] = ''
     return table

@@ -91,8 +91,8 @@ class Explorer:
         return {**self.widget._repr_mimebundle_(), 'text/html': self.html}
 
 # %% ../nbs/80_widgets.ipynb #998b696c
-#| code-fold: true
 #| code-summary: "The code: draw_mask and mask_explorer"
+#| code-fold: true
 def draw_mask(s, keep:float, name:str='layer'):
     """The |scores| of a convolution `s` (out,in,kh,kw) with the cut that leaves the share `keep`,
     and the mask, under the `name` of the layer"""
@@ -123,8 +123,8 @@ def mask_explorer(model, layer:str|None=None, keeps=(.01,.02,.05,.1,.3,1.)):
     return Explorer(draw, dict(layer=names, keep=slider('keep', keeps, .1)), ('keep', keeps))
 
 # %% ../nbs/80_widgets.ipynb #258f545d
-#| code-fold: true
 #| code-summary: "The code: draw_budget and budget_explorer"
+#| code-fold: true
 def draw_budget(sizes, keep:float, p:float, paper=(.01,.1)):
     """Kept weights of each layer of `sizes` at `keep` and `p`, over the weights it has; rings mark
     `paper` = (keep, p)"""
@@ -149,8 +149,8 @@ def budget_explorer(sizes, keeps=(.001,.002,.005,.01,.02,.05,.1,.2,.5), ps=(0,.1
     return Explorer(partial(draw_budget, sizes), controls, ('p', ps))
 
 # %% ../nbs/80_widgets.ipynb #52184050
-#| code-fold: true
 #| code-summary: "The code: a plane through the picture"
+#| code-fold: true
 def _show_plane(ax, model, x, y, path, eps):
     "The `path` (points,features) of an attack on `x`, on a plane along its last point and across"
     u = path[-1]/path[-1].norm().clamp_min(1e-9)
@@ -171,8 +171,8 @@ def _show_plane(ax, model, x, y, path, eps):
         ax.contour(along, across, edge, [0], colors=CLEAN, linestyles=':', linewidths=1)
 
 # %% ../nbs/80_widgets.ipynb #d1343879
-#| code-fold: true
 #| code-summary: "The code: a row of four views"
+#| code-fold: true
 def _show_answers(ax, before, after, names):
     "Bars of the four classes that matter most, probabilities `before` and `after`"
     top = (before+after).argsort()[-4:]
@@ -199,8 +199,8 @@ def _attack_row(axes, model, x, y, names, attack):
     return names[before.argmax()], names[after.argmax()], bool(after.argmax()==y[0])
 
 # %% ../nbs/80_widgets.ipynb #292d207f
-#| code-fold: true
 #| code-summary: "The code: draw_attack and attack_explorer"
+#| code-fold: true
 def draw_attack(models:dict, x, y, names, eps:float, steps:int, alpha:float):
     """PGD of `steps` of `alpha` (pixels of [0,1]) within Linf `eps` on an image `x` (1,c,h,w) of
     class `y` (1,), a row for each of `models` by name: x+d, d amplified, probabilities of the
@@ -227,8 +227,8 @@ def attack_explorer(models:dict, x, y, names, sizes=(0,.02,.05,.1,.15)):
     return Explorer(partial(draw_attack, models, x, y, names), controls, ('eps', sizes))
 
 # %% ../nbs/80_widgets.ipynb #7da4937d
-#| code-fold: true
 #| code-summary: "The code: moons and toy_net"
+#| code-fold: true
 def moons(n:int=60, seed:int=0):
     "Two interleaved half circles in the unit square: points (n,2) and classes (n,), `n` of them"
     g = torch.Generator().manual_seed(seed)
@@ -260,8 +260,8 @@ def toy_net(
     return model
 
 # %% ../nbs/80_widgets.ipynb #26fa4dd2
-#| code-fold: true
 #| code-summary: "The code: draw_toy and toy_explorer"
+#| code-fold: true
 def draw_toy(
     model,
     x,          # Points (n,2) in the unit square
@@ -292,8 +292,8 @@ def draw_toy(
     return fig
 
 # %% ../nbs/80_widgets.ipynb #c03df176
-#| code-fold: true
 #| code-summary: "The code: toy_explorer"
+#| code-fold: true
 def toy_explorer(sizes=(0,.02,.04,.06,.09,.12)):
     "An `Explorer` of a `toy_net` on `moons` for each eps of `sizes`, trained when it is asked for"
     (x,y),nets = moons(),{}

@@ -2,6 +2,7 @@
 import json, os, subprocess, sys
 from inspect import Parameter, signature
 from pathlib import Path
+from typing import get_args
 import pytest
 from pages import ROOT
 
@@ -19,35 +20,36 @@ def command(name):
 @pytest.mark.parametrize('name', COMMANDS)
 def test_every_flag_in_both_spellings(name, spell):
     "Each flag says what it says, nothing else is said, and help names it"
-    from robin_nb.cli import parser
+    from robin_nb.command import parser
     made = parser(command(name))
     parameters = signature(command(name)).parameters.values()
     needed = ['words' for p in parameters if p.default is Parameter.empty]
     for p in parameters:
         if p.default is Parameter.empty or BARE.get(name)==p.name: continue
         line = [*needed, spell(f'--{p.name}')]
-        if p.annotation is not bool: line.append(SAID[p.annotation])
+        kind = next((k for k in get_args(p.annotation) if k is not type(None)), p.annotation)
+        if kind is not bool: line.append(SAID[kind])
         said = vars(made.parse_args(line))
-        assert said.pop(p.name)==VALUES[p.annotation] and len(said)==len(needed)
+        assert said.pop(p.name)==VALUES[kind] and len(said)==len(needed)
         assert f'--{p.name}' in made.format_help()
 
 def test_a_switch_can_be_taken_back():
     "A preset may switch something on; the same flag with no_ says that you do not want it"
-    from robin_nb.cli import parser
+    from robin_nb.command import parser
     made = parser(command('robin_prune'))
     for line in '--no_augment', '--no-augment':
         assert vars(made.parse_args([line]))==dict(augment=False)
     assert vars(made.parse_args(['--no-train-norm']))==dict(train_norm=False)
 
 def test_left_out(capsys):
-    from robin_nb.cli import parser
+    from robin_nb.command import parser
     assert not vars(parser(command('robin_evaluate')).parse_args([]))
     assert vars(parser(command('robin_reproduce')).parse_args(['tickets']))=={'what': 'tickets'}
     with pytest.raises(SystemExit): parser(command('robin_pack')).parse_args(['one'])
     assert 'required: out' in capsys.readouterr().err
 
 def test_help_says_comment_default_and_names():
-    from robin_nb.cli import parser
+    from robin_nb.command import parser
     names = json.loads((ROOT/'robin_nb'/'assets'/'names.json').read_text())
     said = ' '.join(parser(command('robin_prune')).format_help().split())
     for words in 'Share of all weights that stays, in (0,1] [0.1]', '8/255', '[fashion_mini]':

@@ -16,8 +16,8 @@ from types import SimpleNamespace
 from matplotlib import pyplot as plt
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from tqdm.auto import tqdm
-from robin_nb.cli import bytes_of, make_config, one_line_errors, robin_prune
-from robin_nb.core import Table, replacing, set_seed, write_json
+from robin_nb.cli import bytes_of, config_of, robin_prune
+from robin_nb.core import Table, one_line_errors, replacing, set_seed, write_json
 from robin_nb.data import load_data
 from robin_nb.evaluate import judge
 from robin_nb.maps import mask_table, scores
@@ -25,13 +25,11 @@ from robin_nb.minimax import Linf
 from robin_nb.models import build_model, load_model
 from robin_nb.pgd import pgd
 from robin_nb.more_objectives import OBJECTIVES
-from robin_nb.loop import History, cosine
-from robin_nb.train import fit, sgd
-from robin_nb.viz import ATTACKED, CLEAN, GREY, STYLE, line, show_history
-from robin_nb.faster import ChannelsLast
 from robin_nb.checkpoint import Checkpoint
-from robin_nb.train import Progress, Validate
-from robin_nb.loop import Schedule
+from robin_nb.faster import ChannelsLast
+from robin_nb.loop import History, Schedule, cosine
+from robin_nb.train import Progress, Validate, fit, sgd
+from robin_nb.viz import ATTACKED, CLEAN, GREY, STYLE, line, show_history
 
 # The rows: what `robin_prune` is asked for, by the name in the table
 EPS = .1
@@ -118,15 +116,15 @@ def random_mask(recipe, folder, restart):
     s,ball = SimpleNamespace(**settings(recipe)),Linf(float(recipe['eps']))
     set_seed(s.seed)
     dls = load_data(s.data, bs=s.bs, seed=s.seed, augment=s.augment)
-    config = make_config(dls, s.model, s.widths, s.keep, s.p, s.seed, s.init, s.a,
-                         train_norm=s.train_norm)
+    config = config_of(s, dls, ball)
     net = build_model(config)
     for t in scores(net): t.requires_grad_(False)
     objective = OBJECTIVES.make(s.objective, ball=ball, steps=s.steps, seed=s.seed, **dls.facts)
     valid = Validate(pgd(ball, s.steps), s.every)
     callbacks = [Schedule(cosine(s.warmup)), valid, Checkpoint(folder, not restart),
                  Progress(False)] + [ChannelsLast()]*s.channels_last
-    history = fit(net, dls, s.epochs, objective, opt=sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr), seed=s.seed, callbacks=[*callbacks])
+    opt = sgd(s.lr, s.momentum, s.weight_decay, s.norm_lr)
+    history = fit(net, dls, s.epochs, objective, opt=opt, callbacks=callbacks, seed=s.seed)
     test = dict(clean=judge(net, dls.test).as_dict(),
                 robust=judge(net, dls.test, pgd(ball, 20)).as_dict())
     write_json(dict(settings=settings(recipe), config=config, bytes=bytes_of(net),

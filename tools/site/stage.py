@@ -19,7 +19,7 @@ READING_ORDER = {
     'Start here':       ['tutorials/see_it_break', 'tutorials/first_ticket'],
     'The story':        ['10_minimax','14_binary','16_masks','18_budgets','22_maps','24_lbn','26_models','12_pgd','28_objectives','30_loop','31_checkpoint','32_train','33_faster','34_evaluate'],
     'Using it':         ['40_structure','42_additions','44_engine','46_surgery','48_codec','50_packed','52_zoo','54_apgd','56_official','80_widgets','88_command','90_cli'],
-    'The field':        ['60_more_maps','62_rules','64_recipes','65_methods','66_board','82_reproduce'],
+    'The field':        ['29_more_objectives','60_more_maps','62_rules','64_recipes','65_methods','66_board','82_reproduce'],
     'Tutorials':        ['tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work','tutorials/the_masks_are_structured','tutorials/from_85_mb','tutorials/whose_attack','tutorials/table_in_small','tutorials/what_each_ingredient_buys'],
     'Explanations':     ['explanations/measure','explanations/paper','explanations/limits','explanations/speed','explanations/house','explanations/class_plan'],
     'Look up':          ['explanations/letters','00_core','01_viz','02_data','92_library'],
@@ -148,7 +148,8 @@ def parameters(obj, name, card, link, page):
         what = said.get(q) or card.get(q)
         if not what and not re.search(rf'`{q}\b', inspect.getdoc(obj) or ''): problem(page, place(page, name), f'nothing explains the parameter {q} of {name}: write a comment behind it, or a line on the card of the letters')
         default = '' if par.default is par.empty else f'`{shown(par.default) if callable(par.default) else repr(par.default)}`'
-        rows.append(f"| `{q}` | {shown(par.annotation)} | {link(default)} | {link(what or '')} |")
+        kind = shown(par.annotation).replace('|', '\\|')               # a bar would end the column
+        rows.append(f"| `{q}` | {kind} | {link(default)} | {link(what or '')} |")
     back = said.get('return')
     if back: rows.append(f"| *returns* | {shown(sig.return_annotation)} | | {link(back)} |")
     return ['', '| parameter | type | default | what it is |', '|---|---|---|---|', *rows, ''] if rows else []
