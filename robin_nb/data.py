@@ -379,26 +379,20 @@ def import_torchvision():
     return torchvision
 
 # %% ../nbs/02_data.ipynb #93768371
-def _fetch(name, kind, root):
-    "Training and test part of torchvision's data set `kind`"
-    make = getattr(import_torchvision().datasets, kind)
-    def get(part):
-        which = dict(split=part) if kind=='SVHN' else dict(train=part=='train')
-        return make(root, download=True, **which)
+def _fetched(name, kind, root, **known):
+    "`Parts` of torchvision's data set `kind`, with what is `known` of it"
+    make,parts = getattr(import_torchvision().datasets, kind),[]
     try:
-        return get('train'), get('test')
+        for part in 'train','test':
+            which = dict(split=part) if kind=='SVHN' else dict(train=part=='train')
+            ds = make(root, download=True, **which)
+            y = ds.labels if kind=='SVHN' else ds.targets
+            parts.append((_channels_first(np.asarray(ds.data), name), np.asarray(y)))
     except (OSError, RuntimeError) as e:
         why = str(e).splitlines()[0][:80]
         raise FileNotFoundError(f"{name} is not in {root} and could not be fetched ({why}); "
                                 "give root=, or a path to an .npz file") from None
-
-def _fetched(name, kind, root, **known):
-    "`Parts` of torchvision's data set `kind`, with what is `known` of it"
-    def pair(ds):
-        y = ds.labels if kind=='SVHN' else ds.targets
-        return _channels_first(np.asarray(ds.data), name), np.asarray(y)
-    train,test = _fetch(name, kind, root)
-    return Parts(pair(train), pair(test), **dict(classes=getattr(train, 'classes', ())) | known)
+    return Parts(*parts, **dict(classes=getattr(ds, 'classes', ())) | known)
 
 # %% ../nbs/02_data.ipynb #848340f0
 @DATA.entry('fashion_mnist')

@@ -7,7 +7,6 @@ __all__ = ['load_official']
 
 # %% ../nbs/56_official.ipynb #17cde1d0
 import re, warnings
-from dataclasses import dataclass
 from pathlib import Path
 import torch, torch.nn as nn
 from .budgets import official, power
@@ -67,15 +66,8 @@ _STATISTICS = {
     ('hidden','cifar',10): ((.491,.482,.447),(.247,.243,.262)),
     ('hidden','imagenet',1000): _IMAGENET}
 
-@dataclass(frozen=True)
-class _Layout:
-    "What the names in a file say of its network"
-    prefix: str
-    authors: bool     # Of RobustBinarySubNet, not of hidden-networks
-    stem: str
-    lbn: bool
-
 def _layout(state, file, p):
+    "What the names say: prefix, whether of RobustBinarySubNet, stem, whether with a last norm"
     prefixes = [q for q in ('module.1.','1.','module.','') if q+'conv1.weight' in state]
     if not prefixes:
         raise ValueError(f"{file} has no conv1.weight, so it is no ResNet of RobustBinarySubNet "
@@ -88,7 +80,7 @@ def _layout(state, file, p):
         code = ("RobustBinarySubNet: p must be a number, .1 for the published files" if authors
                 else "hidden-networks, where all layers keep the same share: p must be None")
         raise ValueError(f"{file} is of {code}")
-    return _Layout(prefix, authors, stem, authors and has(prefix+'last.'))
+    return prefix, authors, stem, authors and has(prefix+'last.')
 
 # %% ../nbs/56_official.ipynb #aa3342c7
 def _kind(t):
@@ -145,20 +137,19 @@ def load_official(
     [0,1] to logits, and its config. ValueError, by name, for any key that is unknown, missing or of
     another shape; a warning where equal scores leave a mask open"""
     state = _tensors(file)
-    layout = _layout(state, file, p)
-    code = 'official' if layout.authors else 'hidden'
-    normalize = normalize or _STATISTICS.get((code, layout.stem, n_out))
+    prefix,authors,stem,lbn = _layout(state, file, p)
+    normalize = normalize or _STATISTICS.get(('official' if authors else 'hidden', stem, n_out))
     if normalize is None:
-        raise ValueError(f"their code has no {layout.stem} network of {n_out} classes; "
+        raise ValueError(f"their code has no {stem} network of {n_out} classes; "
                          "give normalize=(mean, std)")
-    args = dict(depth=depth, n_out=n_out, stem=layout.stem, lbn=layout.lbn, normalize=normalize)
+    args = dict(depth=depth, n_out=n_out, stem=stem, lbn=lbn, normalize=normalize)
     net = _sparse(resnet(**args), keep, p)
-    theirs = {name: _theirs(name, layout.stem) for name in net.state_dict()}
-    keys = {name: layout.prefix+key for name,key in theirs.items() if key}
-    last = 'a' if layout.lbn else 'no'
-    _fill(net, state, keys, f"ResNet-{depth} ({layout.stem}, {n_out} classes, {last} last norm)")
+    theirs = {name: _theirs(name, stem) for name in net.state_dict()}
+    keys = {name: prefix+key for name,key in theirs.items() if key}
+    what = f"ResNet-{depth} ({stem}, {n_out} classes, {'a' if lbn else 'no'} last norm)"
+    _fill(net, state, keys, what)
     _warn_of_ties(net)
     config = dict(arch='resnet', args=args)
-    if layout.authors:
+    if authors:
         config['sparse'] = dict(keep=keep, budget='official', p=p)
     return net.eval(), config
