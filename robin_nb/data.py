@@ -162,7 +162,8 @@ def _triple(batch):
         raise ValueError(f"a batch must be (x, y) or (x, y, i); got a {type(batch).__name__}")
     x = _floats(torch.as_tensor(batch[0]))
     y = _whole(batch[1], len(x), 'labels')
-    i = _whole(batch[2], len(x), 'the places i') if len(batch)==3 else None
+    placed = len(batch)==3 and batch[2] is not None
+    i = _whole(batch[2], len(x), 'the places i') if placed else None
     return x, y, i
 
 class _Items(Indexed):

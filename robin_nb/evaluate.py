@@ -5,30 +5,43 @@
 # %% auto #0
 __all__ = ['interval', 'Result', 'judge', 'eps_curve', 'check_attack', 'autoattack', 'evaluation', 'verify']
 
-# %% ../nbs/34_evaluate.ipynb #53e6158b
+# %% ../nbs/34_evaluate.ipynb #957537c8
 import hashlib, importlib, importlib.metadata, importlib.util, math, platform, random, time
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 from .core import Table, derived_seed, replacing
-from .data import Files, Images, Subset, check_batch, loader
-from .minimax import BALLS, L1, Linf
+from .data import as_loader, check_batch
+from .minimax import BALLS, Ball, L1, Linf
 from .maps import bake
-from .pgd import ATTACKS, fgsm, frozen, pgd, verdicts
+from .pgd import ATTACKS, check_counts, fgsm, frozen, pgd, verdicts
 from .checkpoint import describe
 from .train import progress_bar
 
 # %% ../nbs/34_evaluate.ipynb #08ceecc9
 def interval(right:int, n:int)->tuple[float,float]:
     "Wilson's 95 % interval of a share that was seen as `right` of `n`"
-    if not 0 <= right <= n or n < 1: raise ValueError(f"{right} of {n} is not a share")
-    q,z = right/n,1.959964
-    mid,half = q+z*z/(2*n),z*math.sqrt(q*(1-q)/n+z*z/(4*n*n))
-    return max(0., (mid-half)/(1+z*z/n)), min(1., (mid+half)/(1+z*z/n))
+    if not 0 <= right <= n or n < 1:
+        raise ValueError(f"{right} of {n} is not a share")
+    share, z = right/n, 1.959964
+    middle, weight = share+z*z/(2*n), 1+z*z/n
+    half = z*math.sqrt(share*(1-share)/n+z*z/(4*n*n))
+    return max(0., (middle-half)/weight), min(1., (middle+half)/weight)
 
 # %% ../nbs/34_evaluate.ipynb #3e2c0130
+def _texts(right):
+    "Share and interval of verdicts, to be read"
+    low, high = interval(int(right.sum()), len(right))
+    return f'{right.float().mean():.1%}', f'{low:.1%} to {high:.1%}'
+
+def _class_row(result, c):
+    own = result.right[result.y==c]
+    share, between = _texts(own)
+    name = result.classes[c] if result.classes else c
+    return dict({'class': name}, images=len(own), right=share, interval=between)
+
+# %% ../nbs/34_evaluate.ipynb #6300d28c
 @dataclass
 class Result:
     "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` that they come from"
@@ -38,64 +51,56 @@ class Result:
     classes: tuple = ()                             # Class names, for `per_class`
     settings: dict = field(default_factory=dict)    # The protocol as data
     @property
-    def n(self): return len(self.right)
+    def n(self):
+        return len(self.right)
     @property
-    def accuracy(self): return self.right.float().mean().item()
+    def accuracy(self):
+        return self.right.float().mean().item()
     @property
-    def interval(self): return interval(int(self.right.sum()), self.n)
+    def interval(self):
+        return interval(int(self.right.sum()), self.n)
     def per_class(self):
         "A row for each class: images, accuracy, 95 % interval"
-        rows = []
-        for c in self.y.unique().tolist():
-            own = self.right[self.y==c]; lo,hi = interval(int(own.sum()), len(own))
-            rows.append(dict({'class': self.classes[c] if self.classes else c}, images=len(own), right=f'{own.float().mean():.1%}', interval=f'{lo:.1%} to {hi:.1%}'))
-        return Table(rows)
+        return Table(_class_row(self, c) for c in self.y.unique().tolist())
     def __repr__(self):
-        lo,hi = self.interval
-        return f"{self.accuracy:.1%} ({lo:.1%} to {hi:.1%}) of {self.n:,} images, {self.protocol}"
+        share, between = _texts(self.right)
+        return f"{share} ({between}) of {self.n:,} images, {self.protocol}"
     def as_dict(self):
         "For a report: plain numbers and the protocol"
-        return dict(accuracy=round(self.accuracy, 4), interval=[round(v, 4) for v in self.interval], images=self.n, protocol=self.protocol, **self.settings)
+        numbers = dict(accuracy=round(self.accuracy, 4), images=self.n, protocol=self.protocol,
+                       interval=[round(v, 4) for v in self.interval])
+        return numbers | self.settings
 
 # %% ../nbs/34_evaluate.ipynb #1dfb07e8
-def _loader(data, bs):
-    "Batches of `data`: a loader as it is, a `Dataset`, or a pair of images and labels"
-    if isinstance(data, (tuple, list)) and len(data)==2 and all(isinstance(t, Tensor) for t in data):
-        data = Images(*data)
-    if isinstance(data, (Images, Files, Subset)):
-        return loader(data, bs)
-    return DataLoader(data, bs) if isinstance(data, Dataset) else data
-
-def _take(data, n, bs=100):
-    "The first `n` images of `data`, in batches (x, y) of `bs`"
-    if n is not None and n < 1:
-        raise ValueError(f"n must be at least 1; got {n}")
-    kept,seen = [],0
-    for x,y,*_ in _loader(data, bs):
-        left = None if n is None else n-seen
-        seen += len(y[:left])
-        new = [x[:left], y[:left]]
-        kept = [torch.cat(both) for both in zip(kept, new)] if kept else new
-        while len(kept[1]) >= bs:
-            yield kept[0][:bs], kept[1][:bs]
-            kept = [t[bs:] for t in kept]
-        if seen==n:
-            break
-    if kept and len(kept[1]):
-        yield tuple(kept)
-
-# %% ../nbs/34_evaluate.ipynb #6fe67084
 def _device(model):
     "Where the whole `model` is"
     found = {t.device for t in (*model.parameters(), *model.buffers())} or {torch.device('cpu')}
-    if len(found) > 1: raise ValueError(f"the model lies on several devices ({', '.join(sorted(map(str, found)))}); move it with model.to(device)")
+    if len(found) > 1:
+        where = ', '.join(sorted(map(str, found)))
+        raise ValueError(f"the model lies on several devices ({where}); "
+                         "move it with model.to(device)")
     return found.pop()
 
-def _asked(model, data, n, bs=100, only=None):
-    "The first `n` images of `data` as {number: batch}, of which `only` some, when `model` can be asked about them; and its number of outputs"
-    batches = list(_take(data, n, bs))
-    if not batches:
+def _take(data, n, bs=100):
+    "The first `n` images of `data` (None: all), in batches (x, y) of `bs`"
+    check_counts(n=1 if n is None else n, bs=bs)
+    xs, ys, seen = [], [], 0
+    for x,y,*_ in as_loader(data, bs):
+        left = None if n is None else n-seen
+        xs.append(x[:left])
+        ys.append(y[:left])
+        seen += len(ys[-1])
+        if seen==n:
+            break
+    if not seen:
         raise ValueError("no images to evaluate on")
+    return list(zip(torch.cat(xs).split(bs), torch.cat(ys).split(bs)))
+
+# %% ../nbs/34_evaluate.ipynb #6fe67084
+def _asked(model, data, n, bs=100, only=None):
+    """The first `n` images of `data` as {number: (x, y)}, of which `only` some, and the outputs
+    of `model`, once it can be asked about them"""
+    batches = _take(data, n, bs)
     with frozen(model), torch.no_grad():
         z = model(batches[0][0].to(_device(model)))
     if z.ndim != 2:
@@ -104,225 +109,398 @@ def _asked(model, data, n, bs=100, only=None):
         raise ValueError("the logits of this model are not finite; there is nothing to evaluate")
     for x,y in batches:
         check_batch(x, y, z.shape[1])
-    return {b: batch for b,batch in enumerate(batches) if only is None or b in only}, z.shape[1]
+    wanted = [b for b in range(len(batches)) if only is None or b in only]
+    return {b: batches[b] for b in wanted}, z.shape[1]
+
+def _one_start(attack):
+    "`attack` from one start at a time, each with a seed of its own"
+    if not hasattr(attack, 'restarts'):
+        return [attack]
+    seeds = [derived_seed(attack.seed, r) for r in range(attack.restarts)]
+    return [replace(attack, restarts=1, seed=s) for s in seeds]
 
 def _name(thing, known):
-    "What `thing` is called in a registry; None if it is not there"
-    return next((name for name,maker in known.items() if maker is type(thing)), None)
+    "What the kind of `thing` is called in a registry"
+    return next((name for name,kind in known.items() if kind is type(thing)), type(thing).__name__)
 
+# %% ../nbs/34_evaluate.ipynb #db7387a9
 def _as_data(attack):
-    "The fields of `attack` for a report, from which `_from_data` makes it again"
-    data = dict(attack=_name(attack, ATTACKS) or describe(attack))
-    for f in fields(attack) if is_dataclass(attack) else ():
+    "`attack` for a report, from which `_from_data` makes it again; of others what tells them"
+    if type(attack) not in ATTACKS.values():
+        return dict(attack=describe(attack))
+    data = dict(attack=_name(attack, ATTACKS))
+    for f in fields(attack):
         v = getattr(attack, f.name)
         if f.name=='ball':
-            data |= dict(norm=_name(v, BALLS) or type(v).__name__, **asdict(v))
+            data |= dict(norm=_name(v, BALLS), **asdict(v))
         elif not callable(v):
             data[f.name] = v
         elif v is not f.default:
             data[f.name] = describe(v)
+    if 'alpha' in data:
+        data['alpha'] = attack.length                                 # also where it is the default
     return data
 
 def _from_data(data):
-    "The attack that `_as_data` told of; ValueError for one that is not in `ATTACKS`, or a ball not in `BALLS`"
-    ATTACKS[data['attack']]                                           # said before its norm
-    return ATTACKS.make(data['attack'], **data | dict(ball=BALLS.make(data['norm'], **data)))
+    kind = ATTACKS[data['attack']]
+    ball = BALLS.make(data['norm'], **data)
+    known = {f.name: data[f.name] for f in fields(kind) if f.name in data}
+    return kind(**known | dict(ball=ball))
 
+# %% ../nbs/34_evaluate.ipynb #24592c75
 def judge(
-    model, data,            # A loader of (x,y) or (x,y,i), a `Dataset`, or a pair (x,y)
-    attack=None,            # Such as pgd(Linf(.1), 20), or a function of (model, x, y) -> d; None: clean
-    n:int=None,             # The first so many images; None: all
+    model,
+    data,                   # A loader of (x, y) or (x, y, i), a Dataset, or tensors (x, y)
+    attack=None,            # pgd(Linf(.1), 20), a function (model, x, y) -> d; None: clean
+    n:int|None=None,        # The first so many images; None: all
     bs:int=100,             # Images that are attacked together
     only=None,              # Numbers of the batches to judge; None: all
 )->Result:
-    "Accuracy of `model` in eval mode on images of `data`: right is what stands `attack` from each of its restarts"
+    "Accuracy of `model` in eval mode, clean or under `attack`: right is what stands every start"
     batches = _asked(model, data, n, bs, only)[0].values()
-    starts = [attack]
-    if hasattr(attack, 'restarts'):
-        starts = [replace(attack, restarts=1, seed=derived_seed(attack.seed, r)) for r in range(attack.restarts)]
-    right = torch.stack([verdicts(model, batches, a) for a in starts]).all(0)
-    protocol = 'clean' if attack is None else getattr(attack, 'protocol', None) or describe(attack)
-    if attack and bs != 100:
+    right = torch.stack([verdicts(model, batches, a) for a in _one_start(attack)]).all(0)
+    y = torch.cat([y for _,y in batches])
+    if attack is None:
+        return Result(right, y, 'clean', settings=dict(attack='none'))
+    protocol = getattr(attack, 'protocol', None) or describe(attack)
+    if bs != 100:
         protocol += f', batches of {bs}'
-    settings = _as_data(attack) | dict(bs=bs) if attack else dict(attack='none')
-    return Result(right, torch.cat([y for _,y in batches]), protocol, settings=settings)
+    return Result(right, y, protocol, settings=_as_data(attack) | dict(bs=bs))
 
-# %% ../nbs/34_evaluate.ipynb #7d55cab1
-def eps_curve(model, dl, eps, ball=Linf, steps:int=20, n:int=None, restarts:int=1, seed:int=0)->Table:
-    "Accuracy on the (first `n`) images under PGD for each of the sizes `eps` of a `ball`; with intervals and protocols"
+# %% ../nbs/34_evaluate.ipynb #6d598cd5
+def eps_curve(
+    model, data,
+    eps,                    # Sizes of the ball, one after the other
+    ball:type=Linf,
+    steps:int=20,
+    n:int|None=None,        # The first so many images; None: all
+    restarts:int=1,
+    seed:int=0,
+)->Table:
+    "Accuracy of `model` on images of `data` under PGD in balls of several sizes, with protocols"
     rows = []
     for e in eps:
-        r = judge(model, dl, pgd(ball(e), steps, restarts=restarts, seed=seed), n)
-        rows.append(dict(eps=e, accuracy=round(r.accuracy, 4), low=round(r.interval[0], 4), high=round(r.interval[1], 4), images=r.n, protocol=r.protocol))
+        r = judge(model, data, pgd(ball(e), steps, restarts=restarts, seed=seed), n)
+        low, high = [round(v, 4) for v in r.interval]
+        rows.append(dict(eps=e, accuracy=round(r.accuracy, 4), low=low, high=high, images=r.n,
+                         protocol=r.protocol))
     return Table(rows)
 
-# %% ../nbs/34_evaluate.ipynb #ffebd2fb
-def _signs(one, many, noise, curve, most, largest, silent, n, eps):
-    tol = 1.5/n                                                       # one picture may fall either way
-    signs = [('many steps are no weaker than one', f'{many:.1%} against {one:.1%}', many <= one+tol),
-             ('gradients find more than ten random points', f'{many:.1%} against {noise:.1%}', many <= noise+tol),
-             ('a larger eps never leaves more right', ', '.join(f'{a:.1%}' for a in curve), all(b <= a+tol for a,b in zip(curve, curve[1:]))),
-             (f'at eps {eps:.3g} no more than one class survives', f'{most:.1%}', most <= tol or most <= largest+tol and curve[0] <= most+tol),
+# %% ../nbs/34_evaluate.ipynb #c5eaaa74
+def _five_signs(one, many, noise, curve, most, largest, silent, n, eps):
+    "A row for each sign, from accuracies, the share of the `largest` class and of `silent` images"
+    tol = 1.5/n                                           # one picture may fall either way
+    falls = all(b <= a+tol for a,b in zip(curve, curve[1:]))
+    always_one_class = most <= largest+tol and curve[0] <= most+tol
+    found = [('many steps are no weaker than one', f'{many:.1%} against {one:.1%}',
+              many <= one+tol),
+             ('gradients find more than ten random points', f'{many:.1%} against {noise:.1%}',
+              many <= noise+tol),
+             ('a larger eps never leaves more right', ', '.join(f'{a:.1%}' for a in curve), falls),
+             (f'at eps {eps:.3g} no more than one class survives', f'{most:.1%}',
+              most <= tol or always_one_class),
              ('gradients are not zero', f'zero on {silent:.1%}', silent <= .01)]
-    return Table(dict(sign=s, measured=m, verdict='good' if ok else 'SUSPECT') for s,m,ok in signs)
+    verdict = {True: 'good', False: 'SUSPECT'}
+    return Table(dict(sign=s, measured=m, verdict=verdict[ok]) for s,m,ok in found)
 
-# %% ../nbs/34_evaluate.ipynb #824ace42
-def check_attack(model, dl, ball, n:int=200, steps:int=20)->Table:
-    "Five signs that a gradient attack fails on `model` although it is not robust, on the first `n` images of `dl`: each with what was measured and a verdict"
-    batches,device = list(_take(dl, n)),_device(model)
-    acc = lambda attack: verdicts(model, batches, attack).float().mean().item()
-    pixels = batches[0][0][0].numel()
-    grey = pixels/2 if isinstance(ball, L1) else pixels**.5/2         # enough to make any picture grey
-    top = type(ball)(.5 if isinstance(ball, Linf) else max(ball.eps*8, grey))
-    def guess(m, x, y):
-        g,worst = torch.Generator().manual_seed(0),torch.zeros_like(x)
-        for _ in range(10):
-            d = ball.project(x, ball.sample(x, g))
-            with torch.no_grad(): wrong = m(x+d).argmax(1)!=y
+# %% ../nbs/34_evaluate.ipynb #8641ab87
+def _wide(ball, pixels):
+    "A ball like `ball` in which a picture of so many `pixels` can be made grey"
+    if isinstance(ball, Linf):
+        return type(ball)(.5)
+    grey = pixels/2 if isinstance(ball, L1) else pixels**.5/2
+    return type(ball)(max(8*ball.eps, grey))
+
+def _guess(ball, points=10):
+    "An attack that looks at random points and climbs nothing"
+    def attack(model, x, y):
+        generator, worst = torch.Generator().manual_seed(0), torch.zeros_like(x)
+        for _ in range(points):
+            d = ball.project(x, ball.sample(x, generator))
+            with torch.no_grad():
+                wrong = model(x+d).argmax(1) != y
             worst[wrong] = d[wrong]
         return worst
-    def silence(x, y):
-        x = x.to(device).requires_grad_(); g, = torch.autograd.grad(F.cross_entropy(model(x), y.to(device), reduction='sum'), x)
-        return g.flatten(1).abs().amax(1)==0
-    with frozen(model): silent = torch.cat([silence(x.clone(), y) for x,y in batches]).float().mean().item()
-    climb = lambda b: acc(pgd(b, steps))
-    many = climb(ball)
-    curve = [acc(None), climb(type(ball)(.5*ball.eps)), many]
-    if 2*ball.eps <= 1 or not isinstance(ball, Linf): curve.append(climb(type(ball)(2*ball.eps)))
-    y = torch.cat([y for _,y in batches])
-    return _signs(acc(fgsm(ball)), many, acc(guess), curve, climb(top), y.bincount().max().item()/len(y), silent, len(y), top.eps)
+    return attack
+
+def _silent(model, batches):
+    "The share of images of which no pixel has a gradient"
+    device, silent = _device(model), []
+    with frozen(model), torch.enable_grad():
+        for x,y in batches:
+            x = x.detach().clone().to(device).requires_grad_()
+            l = F.cross_entropy(model(x), y.to(device), reduction='sum')
+            g, = torch.autograd.grad(l, x)
+            silent.append(g.flatten(1).abs().amax(1)==0)
+    return torch.cat(silent).float().mean().item()
+
+# %% ../nbs/34_evaluate.ipynb #d13457ac
+def check_attack(
+    model, data, ball,
+    n:int=200,        # The first so many images
+    steps:int=20,
+)->Table:
+    """Five signs that a gradient attack in `ball` fails on `model` although it is not robust,
+    on images of `data`: each with what was measured and a verdict"""
+    batches = _take(data, n)
+    x, y = batches[0][0], torch.cat([y for _,y in batches])
+    def left(attack):
+        return verdicts(model, batches, attack).float().mean().item()
+    def climb(eps):
+        return left(pgd(type(ball)(eps), steps))
+    silent, many, wide = _silent(model, batches), climb(ball.eps), _wide(ball, x[0].numel())
+    curve = [left(None), climb(.5*ball.eps), many]
+    if 2*ball.eps <= 1 or not isinstance(ball, Linf):
+        curve.append(climb(2*ball.eps))
+    return _five_signs(
+        one=left(fgsm(ball)), many=many, noise=left(_guess(ball)), curve=curve,
+        most=climb(wide.eps), largest=y.bincount().max().item()/len(y), silent=silent, n=len(y),
+        eps=wide.eps)
 
 # %% ../nbs/34_evaluate.ipynb #0b87fd62
+#| code-summary: "How it is made: which library, which attacks, and what is refused"
+#| code-fold: true
 def _library():
-    "AutoAttack of pyautoattack or, where that is missing, of the git package autoattack; its name, and its word for the batch size"
+    "AutoAttack's class, the package that has it, and its word for the batch size"
     for name,word in ('pyautoattack','batch_size'),('autoattack','bs'):
-        if importlib.util.find_spec(name): return importlib.import_module(name).AutoAttack, name, word
+        if importlib.util.find_spec(name):
+            return importlib.import_module(name).AutoAttack, name, word
     raise ImportError("AutoAttack is an extra: pip install 'robin_nb[eval]'")
 
 def _attacks(version, classes):
-    "What the `version` of AutoAttack runs, one after the other, on a model of so many `classes`: the loss DLR compares three logits, its targeted form four"
-    if version not in ('standard','rand'): raise ValueError(f"version must be standard, or rand for models that draw random numbers; got {version!r}")
-    if version=='rand': return ['apgd-ce','apgd-dlr'] if classes > 2 else ['apgd-ce']
-    return ['apgd-ce','apgd-t','fab-t','square'] if classes > 3 else ['apgd-ce','fab','square']
+    "What a `version` runs: the loss DLR compares three logits, its targeted form four"
+    if version=='rand':
+        return ['apgd-ce','apgd-dlr'] if classes > 2 else ['apgd-ce']
+    if version=='standard':
+        return ['apgd-ce','apgd-t','fab-t','square'] if classes > 3 else ['apgd-ce','fab','square']
+    raise ValueError("version must be standard, or rand for models that draw random numbers; "
+                     f"got {version!r}")
 
-def _inside(model, batches, right, classes):
-    "Raise if `model` is at chance on pictures in [0,1] and not on normalised ones"
-    if right.float().mean() > 2/classes or len(right) < 50: return
-    x = torch.cat([x for x,_ in batches]); axes = [0,*range(2, x.ndim)]
-    mean,std = x.mean(axes, keepdim=True),x.std(axes, keepdim=True)
+def _check_inside(model, batches, right, classes):
+    "ValueError if `model` is at chance on pictures in [0,1] and not on normalised ones"
+    share = right.float().mean()
+    if share > 2/classes or len(right) < 50:
+        return
+    x = torch.cat([x for x,_ in batches])
+    axes = [0, *range(2, x.ndim)]
+    mean, std = x.mean(axes, keepdim=True), x.std(axes, keepdim=True)
     other = verdicts(model, [((x-mean)/std, y) for x,y in batches]).float().mean()
-    if other > right.float().mean()+.3: raise ValueError(f"pictures seem to be normalised outside this model: it is right on {right.float().mean():.0%} of them, and on {other:.0%} after normalisation; put a Normalize layer in front of it")
+    if other > share+.3:
+        raise ValueError("pictures seem to be normalised outside this model: it is right on "
+                         f"{share:.0%} of them, and on {other:.0%} after normalisation; put a "
+                         "Normalize layer in front of it")
 
+# %% ../nbs/34_evaluate.ipynb #70ec9328
+#| code-summary: "How it is made: a run that can be killed"
+#| code-fold: true
 def _hash(tensors, *settings):
     "SHA-256 of `tensors` (sizes, types and bytes) and `settings`"
     h = hashlib.sha256(repr(settings).encode())
-    for t in tensors: h.update(f'{tuple(t.shape)} {t.dtype}'.encode()); h.update(t.detach().cpu().contiguous().numpy().tobytes())
+    for t in tensors:
+        h.update(f'{tuple(t.shape)} {t.dtype}'.encode())
+        h.update(t.detach().cpu().contiguous().numpy().tobytes())
     return h.hexdigest()
 
-def _plain(model):
+def _baked(model):
     "A baked copy of `model` in eval mode and float32"
     return bake(model).float().eval().requires_grad_(False)
 
-def _state(file, key):
-    "What is known from an earlier run: {(batch, attack): (right, mismatches, seconds)}"
-    if file is None or not Path(file).exists(): return {}
-    try: saved = torch.load(file, weights_only=True); known = saved['key']
-    except Exception as e: raise ValueError(f"{file} is not the state of an AutoAttack run ({type(e).__name__}); choose another file") from None
-    if known != key: raise ValueError(f"{file} is the state of a run on another model, other images or other settings; choose another file")
+def _known(file, key):
+    "What an earlier run has found: {(batch, attack): (right, mistaken, seconds)}"
+    if file is None or not Path(file).exists():
+        return {}
+    try:
+        saved = torch.load(file, weights_only=True)
+        theirs = saved['key']
+    except Exception as e:
+        raise ValueError(f"{file} is not the state of an AutoAttack run ({type(e).__name__}); "
+                         "choose another file") from None
+    if theirs != key:
+        raise ValueError(f"{file} is the state of a run on another model, other images or other "
+                         "settings; choose another file")
     return saved['done']
 
-# %% ../nbs/34_evaluate.ipynb #d89e7677
-def _attack_batch(library, word, net, x, y, still, ball, name, version, seed, classes):
-    "Verdicts on images `x` that were `still` right, after attack `name`; and how many the library took for broken and are not"
-    adv = x.clone()
+def _keep(file, key, done):
+    if file is not None:
+        with replacing(file) as part:
+            torch.save(dict(key=key, done=done), part)
+
+# %% ../nbs/34_evaluate.ipynb #f634e848
+#| code-summary: "How it is made: one attack on one batch"
+#| code-fold: true
+@dataclass
+class _Auto:
+    "AutoAttack on a network of so many `classes`, and how it is run"
+    ball: Ball
+    version: str
+    classes: int
+    seed: int
+    bs: int
+    @property
+    def names(self):
+        return _attacks(self.version, self.classes)
+    @property
+    def protocol(self):
+        few = f" ({', '.join(self.names)}: targeted DLR needs four classes)"*(self.classes < 4)
+        return (f"AutoAttack {self.version}{few} ({_library()[1]}), {self.ball}, seed {self.seed}, "
+                f"batches of {self.bs}")
+
+def _moved(auto, net, x, y, name, seed):
+    "Images that attack `name` of the library has moved"
+    library, _, word = _library()
+    theirs = library(net, norm=type(auto.ball).__name__, eps=auto.ball.eps, seed=seed,
+                     version=auto.version, device=x.device)
+    for a in theirs.apgd_targeted, theirs.fab:
+        a.n_target_classes = min(9, auto.classes-1)
+    theirs.attacks_to_run = [name]
+    with torch.random.fork_rng(), frozen(net):
+        moved = theirs.run_standard_evaluation(x, y, **{word: len(x)})
+    return moved[0] if isinstance(moved, tuple) else moved
+
+# %% ../nbs/34_evaluate.ipynb #c4baa485
+#| code-summary: "How it is made: what stands"
+#| code-fold: true
+def _stands(auto, net, batch, still, name, seed):
+    "What is left of `still`, how many the library took for broken and are not, and the seconds"
+    start, device = time.perf_counter(), _device(net)
+    x, y, still = batch[0].to(device), batch[1].to(device), still.to(device)
+    moved = x.clone()
     if still.any():
-        with torch.random.fork_rng(), frozen(net):
-            judge = library(net, norm=type(ball).__name__, eps=ball.eps, version=version, seed=seed, device=x.device)
-            for a in (judge.apgd_targeted, judge.fab): a.n_target_classes = min(9, classes-1)
-            judge.attacks_to_run = [name]
-            found = judge.run_standard_evaluation(x[still], y[still], **{word: len(x)})
-            adv[still] = found[0] if isinstance(found, tuple) else found
-    away = (adv-x).flatten(1).norm(float(type(ball).__name__[1:]), dim=1).amax()      # Linf, L2 and L1 say which norm
-    if away > ball.eps+1e-4 or adv.min() < 0 or adv.max() > 1: raise RuntimeError(f"{name} left the ball: {away:.4g} for eps {ball.eps:.4g}")
-    right = verdicts(net, [(adv, y, None)]).to(x.device)
-    taken = (adv != x).flatten(1).any(1)
-    return still & right, int((taken & still & right).sum())
+        moved[still] = _moved(auto, net, x[still], y[still], name, seed)
+    norm = float(type(auto.ball).__name__[1:])                        # Linf, L2 and L1 say which
+    away = (moved-x).flatten(1).norm(norm, dim=1).amax()
+    if away > auto.ball.eps+1e-4 or moved.min() < 0 or moved.max() > 1:
+        raise RuntimeError(f"{name} left the ball: {away:.4g} for eps {auto.ball.eps:.4g}")
+    left = still & verdicts(net, [(moved, y)]).to(device)
+    mistaken = int((left & (moved != x).flatten(1).any(1)).sum())
+    return left.cpu(), mistaken, time.perf_counter()-start
 
-def _by_attack(right, done, names, numbers):
-    "Verdicts after the last attack, and a row for each: right before, broken, taken for broken by the library alone, what is left and its 95 % interval, seconds"
-    rows = []
-    for name in names:
-        parts = [done[b,name] for b in numbers]; left = torch.cat([p[0] for p in parts]); lo,hi = interval(int(left.sum()), len(left))
-        rows.append({'attack': name, 'right before': int(right.sum()), 'broken': int((right & ~left).sum()), 'taken for broken': sum(p[1] for p in parts), 'accuracy': f'{left.float().mean():.1%}', 'interval': f'{lo:.1%} to {hi:.1%}', 'seconds': round(sum(p[2] for p in parts), 1)}); right = left
-    return right, rows
+# %% ../nbs/34_evaluate.ipynb #15b1335d
+#| code-summary: "How it is made: what each attack has broken"
+#| code-fold: true
+def _after_all(auto, clean, y, done, batches):
+    "The `Result` after the last attack, with a row for each"
+    right, rows = clean, []
+    for name in auto.names:
+        left, mistaken, seconds = zip(*[done[b,name] for b in batches])
+        before, right = right, torch.cat(left)
+        share, between = _texts(right)
+        rows.append({'attack': name, 'right before': int(before.sum()),
+                     'broken': int((before & ~right).sum()), 'taken for broken': sum(mistaken),
+                     'accuracy': share, 'interval': between, 'seconds': round(sum(seconds), 1)})
+    settings = dict(attack=f'AutoAttack {auto.version}', norm=_name(auto.ball, BALLS),
+                    eps=auto.ball.eps, seed=auto.seed, bs=auto.bs,
+                    clean=round(clean.float().mean().item(), 4), by_attack=rows)
+    return Result(right, y, auto.protocol, settings=settings)
 
-# %% ../nbs/34_evaluate.ipynb #091934f0
+# %% ../nbs/34_evaluate.ipynb #cdc374fe
 def autoattack(
-    model, dl, ball,
-    n:int=None,             # The first so many images; None: all
+    model, data, ball,
+    n:int|None=None,        # The first so many images; None: all
     version:str='standard', # Or rand, for models that draw random numbers
     seed:int=0,
     bs:int=100,             # Images that are attacked together
-    resume=None,            # File of the state: written after each attack on each batch, and gone on from
+    resume=None,            # File of the state, kept after each step, and gone on from
     progress:bool=False,    # Show a bar, with the time that is left
     only=None,              # Numbers of the batches to judge; None: all
 )->Result:
-    "Accuracy of a baked copy of `model`, in eval mode and float32, on images of `dl` attacked by the library pyautoattack or autoattack (extra `eval`). `settings['by_attack']` says what each attack broke. ValueError for logits that are not finite, and where pictures seem to be normalised outside the model"
-    library,package,word = _library()
-    net = _plain(model)
-    (batches,classes),device = _asked(net, dl, n, bs, only),_device(net)
-    names = _attacks(version, classes)
-    right = {b: verdicts(net, [batch]) for b,batch in batches.items()}; clean = torch.cat([*right.values()]); _inside(net, batches.values(), clean, classes)
-    key = _hash([*net.state_dict().values(), *[t for batch in batches.values() for t in batch]], type(ball).__name__, ball.eps, version, seed, bs, names); done = _state(resume, key)
-    jobs = [(b, name) for b in batches for name in names]
-    for b,name in progress_bar(jobs, progress):
+    """Accuracy of a baked copy of `model`, in eval mode and float32, under the library pyautoattack
+    or autoattack (extra `eval`); `settings['by_attack']` says what each attack broke"""
+    net = _baked(model)
+    batches, classes = _asked(net, data, n, bs, only)
+    auto = _Auto(ball, version, classes, seed, bs)
+    left = {b: verdicts(net, [batch]) for b,batch in batches.items()}
+    clean = torch.cat([*left.values()])
+    _check_inside(net, batches.values(), clean, classes)
+    images = [t for batch in batches.values() for t in batch]
+    key = _hash([*net.state_dict().values(), *images], auto, auto.names)
+    done = _known(resume, key)
+    for b,name in progress_bar([(b, name) for b in batches for name in auto.names], progress):
         if (b,name) not in done:
-            (x,y),start = batches[b],time.perf_counter()
-            left,odd = _attack_batch(library, word, net, x.to(device), y.to(device), right[b].to(device), ball, name, version, derived_seed(seed, b) % 2**31, classes)
-            done[b,name] = left.cpu(),odd,time.perf_counter()-start
-            if resume:
-                with replacing(resume) as part: torch.save(dict(key=key, done=done), part)
-        right[b] = done[b,name][0]
-    left,rows = _by_attack(clean, done, names, batches)
-    short = '' if classes > 3 else f" ({', '.join(names)}: targeted DLR needs four classes)"
-    protocol = f"AutoAttack {version}{short} ({package}), {ball}, seed {seed}, batches of {bs}"
-    return Result(left, torch.cat([y for _,y in batches.values()]), protocol, settings=dict(attack=f'AutoAttack {version}', norm=_name(ball, BALLS), eps=ball.eps, seed=seed, bs=bs, clean=round(clean.float().mean().item(), 4), by_attack=rows))
+            own = derived_seed(seed, b) % 2**31
+            done[b,name] = _stands(auto, net, batches[b], left[b], name, own)
+            _keep(resume, key, done)
+        left[b] = done[b,name][0]
+    return _after_all(auto, clean, torch.cat(images[1::2]), done, batches)
 
-# %% ../nbs/34_evaluate.ipynb #2efb3d9b
-def _hashes(model, dl, n):
-    "Of the network, as it is judged, and of the first `n` images and labels of `dl`"
-    return dict(network=_hash(_plain(model).state_dict().values()), images=_hash([t for batch in _take(dl, n) for t in batch]))
+# %% ../nbs/34_evaluate.ipynb #3cf41870
+def _hashes(model, data, n):
+    "Of the network, as it is judged, and of the first `n` images and labels of `data`"
+    images = [t for batch in _take(data, n) for t in batch]
+    return dict(network=_hash(_baked(model).state_dict().values()), images=_hash(images))
 
-def evaluation(model, dl, results:list, **facts)->dict:
-    "A report of `results` (`Result`s of `judge` or `autoattack` of `model` on the same first images of `dl`) that `verify` can check; `facts` are kept in it"
-    versions = {d.name: d.version for d in importlib.metadata.distributions() if d.name in ('robin_nb','torch','pyautoattack','autoattack')}
-    return dict(facts, format=2, versions=versions | {'python': platform.python_version()}, **_hashes(model, dl, results[0].n),
-                results=[r.as_dict() | dict(right=''.join('01'[v] for v in r.right.tolist())) for r in results])
+def evaluation(
+    model, data,
+    results:list,     # `Result`s of `judge` or `autoattack` on the same first images of `data`
+    **facts,          # More to keep
+)->dict:
+    "A report that `verify` can check"
+    ours = 'robin_nb','torch','pyautoattack','autoattack'
+    installed = [d for d in importlib.metadata.distributions() if d.name in ours]
+    versions = {d.name: d.version for d in installed} | {'python': platform.python_version()}
+    said = []
+    for r in results:
+        verdicts = ''.join('01'[v] for v in r.right.tolist())
+        said.append(r.as_dict() | dict(right=verdicts))
+    return dict(facts, format=2, versions=versions, **_hashes(model, data, results[0].n),
+                results=said)
 
-def _again(r, model, dl, only):
+# %% ../nbs/34_evaluate.ipynb #56180915
+def _again(r, model, data, only):
     "The verdicts of result `r` of a report on batches `only`, found again"
     if r['attack']=='none':
-        return judge(model, dl, n=r['images'], only=only)
-    kind,_,version = r['attack'].partition(' ')
+        return judge(model, data, None, r['images'], only=only)
+    kind, _, version = r['attack'].partition(' ')
     if kind=='AutoAttack':
         ball = BALLS.make(r['norm'], **r)
-        return autoattack(model, dl, ball, r['images'], version, r['seed'], r['bs'], only=only)
-    return judge(model, dl, _from_data(r), r['images'], r['bs'], only)
+        return autoattack(model, data, ball, r['images'], version, r['seed'], r['bs'], only=only)
+    return judge(model, data, _from_data(r), r['images'], r['bs'], only)
 
-def verify(report:dict, model, dl, share:float=.1, seed:int=None)->Table:
-    "What holds of a `report` that `evaluation` made: the hashes of `model` and of the images of `dl`, the accuracy of its own verdicts, and the verdicts on a random `share` of the batches (at least one), judged again; `seed` None draws other ones each time. A verdict in a hundred may differ, as between two processors. An attack or a ball of your own must stand in `ATTACKS` and `BALLS`. ValueError for what is no such report"
+def _claim(claim, said, found, good, otherwise='WRONG'):
+    return dict(claim=claim, said=said, found=found, verdict='good' if good else otherwise)
+
+def _own_claim(r, right):
+    "Whether result `r` has the accuracy of its own verdicts `right`"
+    own = len(right)==r['images'] and abs(right.float().mean()-r['accuracy']) < 1e-4
+    return _claim(r['protocol'], f"{r['accuracy']:.2%} of {r['images']:,}",
+                  f'{right.float().mean():.2%} of {len(right):,}', own)
+
+def _drawn_claim(r, right, model, data, share, draw):
+    "Whether a random `share` of the batches gives the same verdicts again"
+    parts = right.split(r.get('bs', 100))
+    only = sorted(draw.sample(range(len(parts)), max(1, round(share*len(parts)))))
+    then, again = torch.cat([parts[b] for b in only]), _again(r, model, data, only)
+    differ = int((then != again.right).sum())
+    protocols = {p.replace('pyauto', 'auto') for p in (again.protocol, r['protocol'])}
+    return _claim(f"of these, batch{'es'*(len(only) > 1)} {', '.join(map(str, only))}",
+                  f'{int(then.sum())} of {len(then)} right',
+                  f'{int(again.right.sum())}, {differ} differ',
+                  len(protocols)==1 and differ <= .01*len(then))
+
+# %% ../nbs/34_evaluate.ipynb #d8a23a6d
+def verify(
+    report:dict,           # That `evaluation` made
+    model, data,
+    share:float=.1,        # Of the batches that are judged again, at least one
+    seed:int|None=None,    # Of the draw of these; None: other ones each time
+)->Table:
+    """What holds of a `report`: the hashes, the accuracy of its own verdicts, and verdicts judged
+    again, of which one in a hundred may differ. Attacks and balls of your own must stand in
+    `ATTACKS` and `BALLS`. ValueError for what is no such report"""
     try:
-        results,rows = report['results'],[]
-        if report['format'] != 2: raise ValueError(f"this report has format {report['format']}, and 2 is known")
-        for part,found in _hashes(model, dl, results[0]['images']).items(): rows.append(dict(claim=f'the {part}', said=report[part][:12], found=found[:12], verdict='good' if report[part]==found else 'OTHER'))
+        if report['format'] != 2:
+            raise ValueError(f"this report has format {report['format']}, and 2 is known")
+        results, draw = report['results'], random.Random(seed)
+        hashes = _hashes(model, data, results[0]['images'])
+        rows = [_claim(f'the {part}', report[part][:12], found[:12], report[part]==found, 'OTHER')
+                for part,found in hashes.items()]
+        same = all(row['verdict']=='good' for row in rows)
         for r in results:
-            bits,size = torch.tensor([b=='1' for b in r['right']]),r.get('bs', 100)
-            own = len(bits)==r['images'] and abs(bits.float().mean()-r['accuracy']) < 1e-4
-            rows.append(dict(claim=r['protocol'], said=f"{r['accuracy']:.2%} of {r['images']:,}", found=f'{bits.float().mean():.2%} of {len(bits):,}', verdict='good' if own else 'WRONG'))
-            if not own or any(q['verdict']=='OTHER' for q in rows): continue
-            parts = bits.split(size); only = sorted(random.Random(seed).sample(range(len(parts)), max(1, round(share*len(parts)))))
-            then,again = torch.cat([parts[b] for b in only]),_again(r, model, dl, only)
-            differ,named = int((then!=again.right).sum()),again.protocol.replace('pyauto','auto')==r['protocol'].replace('pyauto','auto')
-            rows.append(dict(claim=f"of these, batch{'es'*(len(only)>1)} {', '.join(map(str, only))}", said=f'{int(then.sum())} of {len(then)} right', found=f'{int(again.right.sum())}, {differ} differ', verdict='good' if named and differ <= .01*len(then) else 'WRONG'))
-    except (KeyError, TypeError, AttributeError) as e: raise ValueError(f"this is not a report of an evaluation ({type(e).__name__}: {e})") from None
+            right = torch.tensor([c=='1' for c in r['right']])
+            rows.append(_own_claim(r, right))
+            if same and rows[-1]['verdict']=='good':
+                rows.append(_drawn_claim(r, right, model, data, share, draw))
+    except (KeyError, TypeError, AttributeError) as e:
+        raise ValueError("this is not a report of an evaluation "
+                         f"({type(e).__name__}: {e})") from None
     return Table(rows)
