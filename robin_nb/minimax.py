@@ -34,7 +34,7 @@ class Ball(Protocol):
         "A `d` of the ball near to the given one, with `x+d` in [0,1]"
 
     def sample(self, x, generator=None):
-        "A random `d` of the ball for each image of `x`"
+        "A random `d` of the ball for each image of `x`, evenly spread"
 
     def step(self, g, alpha):
         "The move of size `alpha`, in pixels of [0,1], that climbs gradient `g` fastest"
@@ -73,11 +73,9 @@ class Linf(Ball):
         return (x + d.clamp(-self.eps, self.eps)).clamp(0, 1) - x
 
     def sample(self, x, generator=None):
-        "A uniform `d` for each image of `x`"
         return (random_like(torch.rand, x.shape, generator, x)*2-1)*self.eps
 
     def step(self, g, alpha):
-        "The move of size `alpha`, in pixels of [0,1], that climbs gradient `g` fastest"
         return alpha*g.sign()
 
 # %% ../nbs/10_minimax.ipynb #2c43c469
@@ -107,12 +105,10 @@ class L2(Ball):
         return (x + d*(self.eps/_length(d)).clamp_max(1)).clamp(0, 1) - x
 
     def sample(self, x, generator=None):
-        "A uniform `d` for each image of `x`"
         d = random_like(torch.randn, x.shape, generator, x)
         return d/_length(d)*self.eps*_radius(x, generator)
 
     def step(self, g, alpha):
-        "The move of length `alpha`, in pixels of [0,1], that climbs gradient `g` fastest"
         return alpha*g/_length(g)
 
 # %% ../nbs/10_minimax.ipynb #238cb868
@@ -146,11 +142,9 @@ class L1(Ball):
         _check_eps(self.eps)
 
     def project(self, x, d):
-        "The nearest `d` that lies in the ball and keeps `x+d` in [0,1]"
         return _to_sum(x, d, self.eps)
 
     def sample(self, x, generator=None):
-        "A uniform `d` for each image of `x`"
         u = random_like(torch.rand, x.shape, generator, x)*2-1
         d = u.sign()*-torch.log1p(-u.abs().clamp_max(1-1e-6))
         return d/_sum(d)*self.eps*_radius(x, generator)
