@@ -456,13 +456,13 @@ def _again(r, model, data, only):
         return autoattack(model, data, ball, r['images'], version, r['seed'], r['bs'], only=only)
     return judge(model, data, _from_data(r), r['images'], r['bs'], only)
 
-def _claim(claim, said, found, good, otherwise='WRONG'):
+def _claimed(claim, said, found, good, otherwise='WRONG'):
     return dict(claim=claim, said=said, found=found, verdict='good' if good else otherwise)
 
 def _own_claim(r, right):
     "Whether result `r` has the accuracy of its own verdicts `right`"
     own = len(right)==r['images'] and abs(right.float().mean()-r['accuracy']) < 1e-4
-    return _claim(r['protocol'], f"{r['accuracy']:.2%} of {r['images']:,}",
+    return _claimed(r['protocol'], f"{r['accuracy']:.2%} of {r['images']:,}",
                   f'{right.float().mean():.2%} of {len(right):,}', own)
 
 def _drawn_claim(r, right, model, data, share, draw):
@@ -472,7 +472,7 @@ def _drawn_claim(r, right, model, data, share, draw):
     then, again = torch.cat([parts[b] for b in only]), _again(r, model, data, only)
     differ = int((then != again.right).sum())
     protocols = {p.replace('pyauto', 'auto') for p in (again.protocol, r['protocol'])}
-    return _claim(f"of these, batch{'es'*(len(only) > 1)} {', '.join(map(str, only))}",
+    return _claimed(f"of these, batch{'es'*(len(only) > 1)} {', '.join(map(str, only))}",
                   f'{int(then.sum())} of {len(then)} right',
                   f'{int(again.right.sum())}, {differ} differ',
                   len(protocols)==1 and differ <= .01*len(then))
@@ -492,7 +492,7 @@ def verify(
             raise ValueError(f"this report has format {report['format']}, and 2 is known")
         results, draw = report['results'], random.Random(seed)
         hashes = _hashes(model, data, results[0]['images'])
-        rows = [_claim(f'the {part}', report[part][:12], found[:12], report[part]==found, 'OTHER')
+        rows = [_claimed(f'the {part}', report[part][:12], found[:12], report[part]==found, 'OTHER')
                 for part,found in hashes.items()]
         same = all(row['verdict']=='good' for row in rows)
         for r in results:

@@ -162,7 +162,7 @@ class History(Table):
         return max((r for r in self if r['clean'] is not None), key=merit, default=None)
 
 # %% ../nbs/30_loop.ipynb #31c94fca
-def _look(run, opt):
+def _prepare(run, opt):
     "What a run must know before its first step, after a look at the network and at one batch"
     params = [p for p in run.model.parameters() if p.requires_grad]
     if not params:
@@ -198,7 +198,7 @@ class Run(Events):
         self.model = self.net = model                                 # `net` is called in its place
         self.data, self.epochs, self.objective, self.seed = data, epochs, objective, seed
         self.history, self.epoch, self.kept = History(), 0, 'nothing was kept'
-        _look(self, opt)
+        _prepare(self, opt)
 
     def fit(self)->History:
         "Train, and leave the model in eval mode"
