@@ -158,13 +158,14 @@ def _callbacks(o, attack, minutes, quiet, restart, out):
     return always + [make() for wanted,make in asked if wanted]
 
 # %% ../nbs/90_cli.ipynb #b1cd30b5
-def config_of(o, dls, ball)->dict:
-    "The `config` of the network that the options `o` of `robin_prune` describe, for data `dls`"
-    sparse = dict(keep=o.keep, budget=o.budget, p=o.p, map=o.map, seed=o.seed, init=o.init, a=o.a,
-                  train_norm=o.train_norm)
-    return arch_config(dls, o.model, o.widths, not o.no_lbn) | dict(
-        data=dls.name, classes=list(dls.classes), seed=o.seed, sparse=None if o.dense else sparse,
-        eps=ball.eps, norm=o.norm, source=str(o.data))
+def config_of(options, dls, ball)->dict:
+    "The `config` of the network that the `options` of `robin_prune` describe, for data `dls`"
+    asked = vars(options)
+    names = 'keep','budget','p','map','seed','init','a','train_norm'
+    sparse = None if options.dense else {name: asked[name] for name in names}
+    arch = arch_config(dls, options.model, options.widths, not options.no_lbn)
+    return arch | dict(data=dls.name, classes=list(dls.classes), seed=options.seed, sparse=sparse,
+                       eps=ball.eps, norm=options.norm, source=str(options.data))
 
 def _reported(o, net, config, history, results):
     "The content of report.json"
