@@ -432,6 +432,7 @@ def _hashes(model, data, n):
 def evaluation(
     model, data,
     results:list,     # `Result`s of `judge` or `autoattack` on the same first images of `data`
+    /,                # a fact may be called data, too
     **facts,          # More to keep
 )->dict:
     "A report that `verify` can check"
