@@ -33,7 +33,9 @@ def read(file): return json.loads(file.read_text(encoding='utf-8'))
 def directives(src): return dict(re.findall(r'^#\|\s*([\w-]+):?[ \t]*(.*)$', src, re.M))
 def without_directives(src): return '\n'.join(l for l in src.splitlines() if not l.startswith('#|'))
 def markdown(*lines): return dict(cell_type='markdown', metadata={}, source='\n'.join(lines))
-def anchor(name): return ('api-class-' if name[0].isupper() else 'api-') + name.lower().replace('.', '-').replace('_', '-')
+def anchor(name):
+    kind = 'api-constant-' if name.isupper() else 'api-class-' if name[0].isupper() else 'api-'
+    return kind + name.lower().replace('.', '-').replace('_', '-')
 def defined(src): return [n.name for n in ast.parse(src).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
 
 # ---- links -------------------------------------------------------------------------------------------------------------------
