@@ -174,6 +174,7 @@ def entry(obj, name, card, link, page, level='##'):
     out = [f'({anchor(name)})=', f'{level} `{name}`', '', *body, '']
     if inspect.isclass(obj):
         for m,f in vars(obj).items():
+            if not getattr(f, '__module__', 'robin_nb').startswith('robin_nb'): continue      # a default of a field
             prop,f = isinstance(f, property),getattr(f, 'fget', None) or getattr(f, '__func__', f)
             if not m.startswith('_') and inspect.isfunction(f) and f.__doc__: out += [f'**`{name}.{m if prop else signature(f, m)}`**', '', link(f.__doc__), '']
     return out
