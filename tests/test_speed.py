@@ -12,6 +12,7 @@ from robin_nb.models import resnet, small_cnn
 from robin_nb.objectives import clean, fgsm_carry
 from robin_nb.pgd import pgd
 from robin_nb.loop import cosine
+from robin_nb.faster import Compile, Precision
 from robin_nb.train import fit, sgd
 from robin_nb.train import Progress, Validate
 from robin_nb.loop import Schedule
@@ -32,21 +33,21 @@ def test_lean_step_equals_the_naive_twin():
 def test_bf16_trains_as_well():
     "A network that was searched in bfloat16 is as robust, judged in float32, as one that was searched in float32"
     dls,ball = load_data('fashion_mini', bs=64, augment=False),Linf(.1)
-    def found(**kw):
+    def found(*more):
         set_seed(0); net = sparsify(small_cnn(widths=(8,16,32), normalize=(dls.mean, dls.std)), .2, power(.5))
-        fit(net, dls, 3, fgsm_carry(ball, len(dls.train.dataset), dls.shape), opt=sgd(0.5), callbacks=[Schedule(cosine(0.1)), Validate(every=3), Progress(False)], **kw)
+        fit(net, dls, 3, fgsm_carry(ball, len(dls.train.dataset), dls.shape), opt=sgd(0.5), callbacks=[Schedule(cosine(0.1)), Validate(every=3), Progress(False), *more])
         return judge(net, dls.valid, pgd(ball, 10), 500).accuracy
-    plain,half = found(),found(amp=torch.bfloat16)
+    plain,half = found(),found(Precision(torch.bfloat16))
     assert plain > .2 and half > plain-.08
 
 def test_compiled_is_the_same():
     "One epoch through `torch.compile` gives nearly the scores of one without, and leaves a network that is not compiled"
     if not shutil.which('g++'): pytest.skip('torch.compile needs a C++ compiler')
     dls = load_data('stripes', bs=500)
-    def found(**kw):
+    def found(*more):
         set_seed(0); net = sparsify(small_cnn(n_out=2, widths=(4,8,8)), .3, power(.5))
-        fit(net, dls, 1, clean, opt=sgd(0.05), attack=pgd(Linf(0.05), 2), callbacks=[Progress(False)], **kw)          # no attack in training: signs amplify the last bit
+        fit(net, dls, 1, clean, opt=sgd(0.05), attack=pgd(Linf(0.05), 2), callbacks=[Progress(False), *more])          # no attack in training: signs amplify the last bit
         return net
-    plain,compiled = found(),found(compile='default')
+    plain,compiled = found(),found(Compile('default'))
     for a,b in zip(scores(plain), scores(compiled)): torch.testing.assert_close(a, b, rtol=0, atol=1e-4)
     assert compiled._compiled_call_impl is None and (scores(plain)[0]-scores(sparsify(small_cnn(n_out=2, widths=(4,8,8)), .3))[0]).abs().max() > 1e-3
