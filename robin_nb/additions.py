@@ -170,6 +170,7 @@ def _suits(m):
         return False
     return len({*m.padding})==1 and m.padding[0] < m.kernel_size[0]
 
+# %% ../nbs/42_additions.ipynb #5a8d539e
 @contextmanager
 def additions(net, density:float=.25):
     "Inside, convolutions of the plain network `net` with few weights (a share of at most `density`) of values -c, 0 and c are done by addition, on the CPU and in float32. The weights stay as they are meanwhile: RuntimeError at the end if they did not"

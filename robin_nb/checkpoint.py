@@ -98,7 +98,7 @@ def _settings(run):
     groups = run.opt.param_groups
     keys = 'initial_lr','momentum','weight_decay','betas'
     rates = [g.get(k) for g in groups for k in keys]
-    shapes = [tuple(p.shape) for g in groups for p in g['params']]
+    shapes = [tuple(p.shape) for p in run.params]
     matter = [c for c in run.callbacks if getattr(c, 'matters', False)]
     kinds = {type(c).__name__: describe(c) for c in matter}
     return dict(epochs=run.epochs, seed=run.seed, images=run.sizes and sum(run.sizes),

@@ -46,12 +46,12 @@ def _add(made, name, p, names):
 # %% ../nbs/88_command.ipynb #cdc2059e
 def parser(command)->ArgumentParser:
     "What `command` takes from a terminal; it finds only what was said"
-    names = Path(robin_nb.__file__).parent/'assets'/'names.json'
+    names = json.loads((Path(robin_nb.__file__).parent/'assets'/'names.json').read_text())
     made = _Parser(command.__name__, description=command.__doc__, argument_default=SUPPRESS,
                    allow_abbrev=False)
     comments = docments(inspect.unwrap(command), full=True, returns=False, eval_str=True)
     for name,p in comments.items():
-        _add(made, name, p, json.loads(names.read_text()))
+        _add(made, name, p, names)
     return made
 
 # %% ../nbs/88_command.ipynb #69731e5f

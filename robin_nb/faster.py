@@ -88,5 +88,4 @@ class ClipGrad(Callback):
         self.most = most
 
     def after_backward(self, run):
-        params = [p for g in run.opt.param_groups for p in g['params']]
-        torch.nn.utils.clip_grad_norm_(params, self.most)
+        torch.nn.utils.clip_grad_norm_(run.params, self.most)

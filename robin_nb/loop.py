@@ -172,6 +172,7 @@ def _prepare(run, opt):
         raise ValueError(f"epochs must be at least 1; got {run.epochs}")
     run.device, run.opt = params[0].device, opt(params)
     run.step = run.opt.step
+    run.params = [p for g in run.opt.param_groups for p in g['params']]
     for g in run.opt.param_groups:
         g.setdefault('initial_lr', g['lr'])
     x,y,_ = next(iter(run.data.valid))
@@ -275,7 +276,7 @@ class Processes(Callback):
 
     def after_backward(self, run):
         if ranks()[1] > 1:
-            for p in (p for g in run.opt.param_groups for p in g['params']):
+            for p in run.params:
                 grad = torch.zeros_like(p) if p.grad is None else p.grad.contiguous()
                 p.grad = grad.mul_(len(run.batch)/run.size)
                 torch.distributed.all_reduce(p.grad)
