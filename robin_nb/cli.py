@@ -47,8 +47,8 @@ def arch_names()->list:
     "What a network can be called: names in `ARCHS`, with a depth where there are several"
     from robin_nb.models import ARCHS, DEPTHS
     names = []
-    for name,maker in ARCHS.items():
-        deep = 'depth' in inspect.signature(maker).parameters
+    for name in ARCHS:
+        deep = 'depth' in ARCHS.arguments(name)
         names += [f'{name}{depth}' for depth in DEPTHS] if deep else [name]
     return names
 
@@ -64,7 +64,7 @@ def arch_config(dls, model:str='small_cnn', widths:str='', lbn:bool=True)->dict:
     facts = dict(c_in=dls.shape[0], n_out=dls.n_classes, lbn=lbn,
                  normalize=[list(dls.mean), list(dls.std)], depth=depth and int(depth),
                  stem='imagenet' if dls.shape[-1] > 96 else 'cifar') | _widths(widths)
-    asked = inspect.signature(ARCHS[arch]).parameters
+    asked = ARCHS.arguments(arch)
     return dict(arch=arch, args={name: v for name,v in facts.items() if name in asked})
 
 # %% ../nbs/90_cli.ipynb #1484bbec

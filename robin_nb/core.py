@@ -205,7 +205,7 @@ class Registry(dict):
         self.kind, Registry.kinds[kind] = kind, self
 
     def __missing__(self, name):
-        return nearest(name, dict(self), self.kind)
+        return nearest(name, self, self.kind)
 
     def entry(self, name:str|None=None, passes=None):
         """A decorator: what it stands on can be asked for as `name` (default: its own);
@@ -217,9 +217,13 @@ class Registry(dict):
             return maker
         return add
 
+    def arguments(self, name:str):
+        "The parameters of the maker of `name`, by name"
+        return inspect.signature(self[name]).parameters
+
     def make(self, name:str, **facts):
         "What the maker of `name` makes of those `facts` that it has arguments for"
-        asked = inspect.signature(self[name]).parameters
+        asked = self.arguments(name)
         return self[name](**{fact: v for fact,v in facts.items() if fact in asked})
 
     @contextmanager

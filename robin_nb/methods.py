@@ -8,7 +8,7 @@ __all__ = ['lwm', 'ours', 'ours_fast', 'ours_trades', 'ticket_finetune', 'ticket
            'atmc', 'inherit_', 'iwi', 'recipe', 'r2s', 'RandomSwitch']
 
 # %% ../nbs/65_methods.ipynb #83252aeb
-import inspect, math, torch, torch.nn as nn
+import math, torch, torch.nn as nn
 from dataclasses import replace
 from .core import nearest
 from .binary import INITS, binary_
@@ -295,11 +295,10 @@ def iwi(keep=.01, p=.1, lbn=False):
 # %% ../nbs/65_methods.ipynb #028c6f92
 def recipe(name:str, **options)->Recipe:
     "The recipe of this `name` in `RECIPES` with these `options`; ValueError for others"
-    make = RECIPES[name]
-    known = dict(inspect.signature(make).parameters)
+    known = RECIPES.arguments(name)
     for option in options:
         nearest(option, known, f'an option of {name}')
-    return make(**options)
+    return RECIPES[name](**options)
 
 # %% ../nbs/65_methods.ipynb #4c334e66
 def r2s(keeps=(.05,.07,.1,.15), lbn=False):

@@ -7,7 +7,7 @@ __all__ = ['ARCHS', 'DEPTHS', 'SMALL', 'FACTS', 'Normalize', 'small_cnn', 'resne
            'load_strictly', 'check_same', 'save_model', 'load_model']
 
 # %% ../nbs/26_models.ipynb #aad9aceb
-import inspect, json
+import json
 from collections import OrderedDict
 from functools import partial
 from pathlib import Path
@@ -152,7 +152,7 @@ FACTS = ('c_in', 'n_out', 'normalize', 'lbn')
 
 def _dense(arch, args):
     "The network `arch` made with `args`; of the `FACTS` only those that its maker asks for"
-    asked = inspect.signature(ARCHS[arch]).parameters
+    asked = ARCHS.arguments(arch)
     if any(q.kind is q.VAR_KEYWORD for q in asked.values()):
         return ARCHS[arch](**args)
     unknown = [name for name in args if name not in asked and name not in FACTS]

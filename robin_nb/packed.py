@@ -6,7 +6,7 @@
 __all__ = ['MAGIC', 'PARTS', 'join_parts', 'split_parts', 'save_packed', 'load_packed', 'packed_table', 'to_onnx', 'to_program']
 
 # %% ../nbs/50_packed.ipynb #a148d4f0
-import hashlib, importlib.util, inspect, json, warnings
+import hashlib, importlib.util, json, warnings
 from contextlib import contextmanager
 from pathlib import Path
 import numpy as np, torch, torch.nn as nn
@@ -68,7 +68,7 @@ def _plain_model(config, max_weights):
     if type(config) is not dict or type(config.get('args')) is not dict:
         raise ValueError("a config is a dictionary of an arch with args")
     arch,dense = config.get('arch'), {**config, 'sparse': None}
-    asked = inspect.signature(ARCHS[arch]).parameters
+    asked = ARCHS.arguments(arch)
     known = dict(c_in=1, n_out=1, lbn=True) | {name: q.default for name,q in asked.items()}
     for name,v in config['args'].items():
         if not _is_like(v, known.get(name)):

@@ -7,7 +7,7 @@ __all__ = ['SCALES', 'PAPER', 'NEIGHBOURS', 'PLANE', 'FACTORS', 'COLUMNS', 'cell
            'read_cells', 'mean_sd', 'chosen', 'paper_table', 'plane_table', 'factor_table', 'views', 'run_cells']
 
 # %% ../nbs/82_reproduce.ipynb #35a5366c
-import csv, inspect, json, shutil, statistics, time
+import csv, json, shutil, statistics, time
 from pathlib import Path
 from .core import Table, default_device, nearest, replacing, same_run, write_json
 from .data import Images, load_data, loader
@@ -83,7 +83,7 @@ NEIGHBOURS = (
 
 # %% ../nbs/82_reproduce.ipynb #bf8f5104
 def _cell(name, options, keep, seed):
-    if keep and 'keep' in inspect.signature(RECIPES[name]).parameters:
+    if keep and 'keep' in RECIPES.arguments(name):
         options = dict(keep=keep) | options
     said = [name, *(f'{k}={v}' for k,v in options.items()), f'seed={seed}']
     return dict(cell='-'.join(said), recipe=name, options=options, seed=seed)
