@@ -163,9 +163,10 @@ def _dense(arch, args):
 def _sparsified(model, sparse):
     "`model` with the masks that `sparse` of a config describes"
     sparse = dict(sparse)
-    budget, exponent = sparse.pop('budget', None) or 'power', sparse.pop('p', .1)
+    p = sparse.pop('p', .1)
+    budget = sparse.pop('budget', None) or 'power'
     if isinstance(budget, str):
-        budget = BUDGETS.make(budget, p=exponent)
+        budget = BUDGETS.make(budget, p=p)
     init = INITS.make(sparse.pop('init', 'binary'), keep=sparse['keep'])
     made = MAPS[sparse.pop('map', 'scores')]
     return sparsify(model, budget=budget, init=init, map=made, **sparse)
