@@ -14,7 +14,7 @@ from .core import held
 
 # %% ../nbs/42_additions.ipynb #ee531f90
 def _nonzero(w):
-    "Where weights `w`, in a row, are not 0, and what they are"
+    "Where weights `w`, flattened, are not 0, and their values"
     flat = w.detach().cpu().contiguous().view(-1).numpy()
     at = np.flatnonzero(flat)
     return at, flat[at]
@@ -102,7 +102,7 @@ def _sums(x, at, ends, rows, columns, scale=1):
 
 # %% ../nbs/42_additions.ipynb #d0b5de1c
 def _amid_zeros(x, before, h, w):
-    "x (n,c,h',w') as (c,h,w,n), with zeros around, `before` rows and columns of them before it"
+    "x (n,c,h',w') as (c,h,w,n) amid zeros, `before` rows and columns of them in front"
     x = x.permute(1,2,3,0)
     below,right = h-before-x.shape[1],w-before-x.shape[2]
     if before or below or right:
@@ -146,7 +146,7 @@ class _Add(torch.autograd.Function):
         if s > 1:
             _,h,w,n = d.shape
             dealt = d.view(s, s, -1, h, w, n).permute(2,3,0,4,1,5)
-            rows,columns = [slice(p, p+n) for n in lists.size]
+            rows,columns = [slice(p, p+side) for side in lists.size]
             d = dealt.reshape(-1, h*s, w*s, n)[:,rows,columns].contiguous()
         return d.permute(3,0,1,2), None
 
@@ -182,7 +182,6 @@ class _Added:
     def __deepcopy__(self, memo):
         return partial(type(self.m).forward, memo[id(self.m)])
 
-# %% ../nbs/42_additions.ipynb #ef8044dc
 def _instead(m, density):
     "A forward for module `m`; None: its own"
     kind = nn.utils.parametrize.type_before_parametrizations(m)
@@ -201,9 +200,9 @@ def _instead(m, density):
 # %% ../nbs/42_additions.ipynb #c1242b85
 @contextmanager
 def additions(net:nn.Module, density:float=.25):
-    """Inside, the weights of `net` are held, and convolutions with few (a share of at most
-    `density`), all -c, 0 or c, are done by addition, on the CPU and in float32. RuntimeError at
-    the end if these weights moved meanwhile"""
+    """Inside, weights of `net` are held, and convolutions with few (at most a share `density`),
+    all -c, 0 or c, are done by addition, on the CPU and in float32; RuntimeError at the end if
+    these moved"""
     fast = importlib.util.find_spec('numba')
     if not fast:
         warnings.warn("additions need numba (pip install 'robin_nb[fast]'); convolutions stay "

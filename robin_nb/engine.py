@@ -7,8 +7,8 @@ __all__ = ['Tracer', 'Engine']
 
 # %% ../nbs/44_engine.ipynb #59b45286
 import importlib.util, operator
+from collections import namedtuple
 from functools import lru_cache
-from typing import NamedTuple
 import numpy as np, torch, torch.fx, torch.nn as nn, torch.nn.functional as F
 from .additions import norm_affine, same_threads
 from .maps import bake
@@ -25,7 +25,7 @@ class _Map:
         self.read = np.full(c, data is not None)                     # which planes
 
     def take(self, source, to, plane, shift, v):
-        "Planes `to` take planes `plane` of `source`, `shift` numbers further on, times `v`"
+        "Planes `to` take planes `plane` of `source`, `shift` numbers on, times `v`"
         taps = np.broadcast_arrays(to, plane, shift, v)
         self.taps.append((source, np.rec.fromarrays(taps, names='to,plane,shift,v')))
         return self
@@ -42,7 +42,7 @@ def _unknown(what):
     raise ValueError(f"Engine does not know {what}; the network itself works as always: net(x)")
 
 class _Plan:
-    "The maps of a network as they are made; `pad` zeros or more end a row"
+    "The maps of a network as made; `pad` zeros or more end a row"
     def __init__(self, photo, pad):
         self.photo,self.pad,self.maps,self.masks = photo,pad,[],{}
 
@@ -51,7 +51,7 @@ class _Plan:
         return self.maps[-1]
 
     def mask(self, y):
-        "A plane of ones of the size of map `y`"
+        "Ones of the size of map `y`"
         size = y.shape[1:]
         return self.masks.setdefault(size, _Map(1, *size, data=np.ones((1,y.h,y.w))))
 
@@ -70,7 +70,7 @@ def _shortcut(plan, a, b):
     if (a.shape,a.flat) != (b.shape,b.flat):
         _unknown('a sum of maps of different shapes')
     x,y = (a,b) if b.open() else (b,plan.own(a))
-    if x.open():                                                     # the sum of two sums is a sum
+    if x.open():
         y.taps += x.taps
         plan.maps.remove(x)
     else:
@@ -97,14 +97,15 @@ def _slide(plan, x, w, bias=None, padding=(0,0), s=1):
     w = w.detach().cpu()
     n,channels,*window = w.shape
     o,c,i,j = w.nonzero(as_tuple=True)
+    v = _double(w[o,c,i,j])
     height,width = [(size+2*p-k)//s+1 for size,p,k in zip((x.h,x.w), padding, window)]
     if s > 1:
         x = _phases(plan, x, s)
     if min(height, width)<1 or width+plan.pad>x.row:
         _unknown('a window that makes a picture larger, or nothing of it')
-    up,left = i-padding[0],j-padding[1]
+    i,j = i-padding[0],j-padding[1]
     y = plan.new(n, height, width, x.row)
-    y.take(x, o, (up%s*s+left%s)*channels+c, up//s*x.row+left//s, _double(w[o,c,i,j]))
+    y.take(x, o, (i%s*s+j%s)*channels+c, i//s*x.row+j//s, v)
     return y if bias is None else plan.affine(y, np.ones(n), _double(bias))
 
 def _convolve(plan, m, x):
@@ -151,46 +152,45 @@ class Tracer(torch.fx.Tracer):
     def is_leaf_module(self, m, name):
         return not [*m.children()]
 
-def _made(plan, net, node, inputs):
-    "What `node` of a graph makes of maps"
-    rest = tuple(a for a in node.args if not isinstance(a, torch.fx.Node))
-    match node.target,rest,inputs:
+def _made(plan, net, node, args):
+    "What `node` of a graph makes of `args`"
+    match node.target,args:
         case _ if any(node.kwargs.values()):
             pass
-        case (torch.flatten | 'flatten'),(1,),[x]:
+        case (torch.flatten | 'flatten'),[x,1]:
             return _layer(plan, nn.Flatten(), x)
-        case (torch.relu | F.relu),(),[x]:
+        case (torch.relu | F.relu),[x]:
             return _layer(plan, nn.ReLU(), x)
-        case (operator.add | operator.iadd),(),[a,b] if a is not b:
+        case (operator.add | operator.iadd),[_Map() as a,_Map() as b] if a is not b:
             if node.target is operator.add or a.uses==1:
                 return _shortcut(plan, a, b)
-        case name,_,[x] if node.op=='call_module':
+        case name,[x] if node.op=='call_module':
             return _layer(plan, net.get_submodule(name), x)
     _unknown(f"the step '{node.format_node()}'")
 
 # %% ../nbs/44_engine.ipynb #c436cfd8
 def _read(net, shape):
-    "The plan of the plain network `net` for a picture of `shape` (c,h,w)"
+    "The plan of plain network `net` for pictures of `shape` (c,h,w)"
     convs = [m for m in net.modules()
              if isinstance(m, nn.Conv2d) and not isinstance(m.padding, str)]
     pad = max((max(*m.padding, m.stride[0]-1) for m in convs), default=0)
-    net,maps,row = nn.Sequential(net),{},shape[2]
-    plan = _Plan(_Map(*shape, row, data=np.zeros(shape)), pad)
+    net,maps = nn.Sequential(net),{}
+    plan = _Plan(_Map(*shape, shape[2], data=np.zeros(shape)), pad)
     try:
         graph = Tracer().trace(net)
     except Exception as e:
         _unknown(f"how to follow {type(net[0]).__name__} ({e})")
     for node in graph.nodes:
-        inputs = [maps[a] for a in node.args if isinstance(a, torch.fx.Node)]
+        args = [maps[a] if isinstance(a, torch.fx.Node) else a for a in node.args]
         if node.op=='output':
             break
         if node.op=='placeholder':
-            y = plan.new(*shape, row+pad, step=1).copy(plan.photo)
+            y = plan.new(*shape, shape[2]+pad, step=1).copy(plan.photo)
         else:
-            y = _made(plan, net, node, inputs)
+            y = _made(plan, net, node, args)
         y.uses += len(node.users) - (y in maps.values())
         maps[node] = y
-    match inputs:
+    match args:
         case [_Map(flat=True, step=0, h=1, w=1) as last]:
             plan.last = last
             return plan
@@ -217,11 +217,13 @@ def _up(n):
 def _measure(y, pad):
     "Cut the planes of map `y` into tiles"
     vectors = _up((y.h-1)*y.row+y.w)//_LANES
-    tiles = {size: -(-vectors//size) for size in _SIZES}
-    y.size = min(_SIZES, key=lambda size: tiles[size]*(size+1))
-    y.tiles = 1 if y.step else tiles[y.size]
-    y.pitch = max(tiles[y.size]*y.size*_LANES, _up((y.h+pad)*y.row)) # from plane to plane
+    y.size = min(_SIZES, key=lambda size: -(-vectors//size)*(size+1))
+    tiles = -(-vectors//y.size)
+    y.tiles = 1 if y.step else tiles
+    y.pitch = max(tiles*y.size*_LANES, _up((y.h+pad)*y.row))         # from plane to plane
+    y.number = np.cumsum(y.read)-1                                   # among those that are read
 
+# %% ../nbs/44_engine.ipynb #45f01307
 def _lay(plan):
     "Place all maps, what is known first; the size of all"
     sources = [source for y in plan.maps for source,_ in y.taps if source.data is not None]
@@ -232,37 +234,25 @@ def _lay(plan):
     for y in plan.known:
         y.base = end
         end += _up(y.c*y.pitch)
-    return _rent(plan, end)
-
-# %% ../nbs/44_engine.ipynb #45f01307
-def _rent(plan, start):
-    "Rooms of one size from `start` on, each for one map after another"
-    for k,y in enumerate(plan.maps):
-        for source,_ in y.taps:
-            source.until = k                                         # its last reader
-    plan.last.until = len(plan.maps)
+    # rooms of one size, each for one map after another
+    until = {source: k for k,y in enumerate(plan.maps) for source,_ in y.taps}
+    until[plan.last] = len(plan.maps)
     before = _up(max(plan.pad*(y.row+1) for y in plan.maps))         # zeros in front
     room = before+max(y.read.sum()*y.pitch for y in plan.maps)
     tenants = []
     for k,y in enumerate(plan.maps):
-        free = [j for j,m in enumerate(tenants) if m.until<k]
+        free = [j for j,m in enumerate(tenants) if until[m]<k]
         j = min(free, default=len(tenants))
         tenants[j:j+1] = [y]
-        y.base = start+j*room+before
-    return start+len(tenants)*room+max(y.pitch for y in plan.maps)
+        y.base = end+j*room+before
+    return end+len(tenants)*room+max(y.pitch for y in plan.maps)
 
 # %% ../nbs/44_engine.ipynb #79e3f08b
 _LINE = np.dtype([(name, int) for name in
                   ('h','w','row','pitch','step','far','size','tiles','mask','relu')])
 
-class _Program(NamedTuple):
-    "A network in numbers"
-    lines: np.ndarray      # Of maps: _LINE
-    shares: np.ndarray     # Their planes in shares of work
-    first: np.ndarray      # Of planes: first taps
-    to: np.ndarray         # Places
-    at: np.ndarray         # Of taps: what they read
-    v: np.ndarray
+# Of maps; of planes: first taps, places; of taps: what they read, times v
+_Program = namedtuple('_Program', 'lines shares first to at v')
 
 def _memory(plan, size):
     "`size` numbers, with what is known"
@@ -270,31 +260,26 @@ def _memory(plan, size):
         _unknown('pictures that large')
     memory = torch.zeros(_up(size))
     for m in plan.known:
-        planes = memory[m.base:][:m.c*m.pitch].view(m.c, m.pitch)
-        rows = planes[:,:m.h*m.row].view(m.c, m.h, m.row)
-        rows[:,:,:m.w] = torch.from_numpy(m.data)
+        planes = memory.as_strided(m.data.shape, (m.pitch,m.row,1), m.base)
+        planes.copy_(torch.from_numpy(m.data))
     return memory
 
 # %% ../nbs/44_engine.ipynb #08b7ea45
-def _places(y):
-    "Where the planes of map `y` begin, those that are read"
-    return y.base + (np.cumsum(y.read)-1)*y.pitch
-
 def _program(plan):
     "The program of a laid `plan`"
     taps,counts,to,shares = [],[],[],[]
     for y in plan.maps:
         y.mask,y.far = plan.mask(y).base,y.taps[0][0].row
-        seen = [(t.to, _places(source)[t.plane]+t.shift, t.v) for source,t in y.taps]
+        seen = [(t.to, m.base+m.number[t.plane]*m.pitch+t.shift, t.v) for m,t in y.taps]
         o,at,v = map(np.concatenate, zip(*seen))
-        order = np.lexsort((at, o))                                  # by plane, then by place
+        order = np.lexsort((at, o))                                  # planes, then places
         taps.append((at[order], v[order]))
         n = np.bincount(o, minlength=y.c)[y.read]
         work = np.cumsum(n+3)                                        # a plane costs three taps more
         cuts = np.searchsorted(work, work[-1]*np.arange(_SHARES)/_SHARES)
         shares.append(len(counts)+np.append(cuts, len(n)))
         counts.extend(n)
-        to.extend(_places(y)[y.read])
+        to.extend(y.base+y.number[y.read]*y.pitch)
     at,v = map(np.concatenate, zip(*taps))
     lines = np.array([*map(operator.attrgetter(*_LINE.names), plan.maps)], _LINE)
     return _Program(lines, np.array(shares), np.r_[0, np.cumsum(counts)], np.array(to),
@@ -332,60 +317,46 @@ def _builder(size):
 
 # %% ../nbs/44_engine.ipynb #090bd481
 def _tile(size):
-    """For numba: `size` vectors, b numbers behind `to`, become sums of taps j to end, at least
-    `low`, and zero outside the mask"""
+    "For numba: `size` vectors, `b` behind `to`, are sums of taps, at least `low`, 0 off the mask"
     from numba import types
     from numba.extending import intrinsic
     def tile(context, memory, at, v, j, end, b, to, mask, low):
         return types.void(memory, at, v, j, end, b, to, mask, low), _builder(size)
     return intrinsic(tile)
 
-def _adding():
-    "Compile: tile `tile` of plane `o` of a line"
-    import numba
-    two,six = map(_tile, _SIZES)
-    @numba.njit(inline='always')
-    def add(memory, program, line, o, tile):
-        j,end,to = program.first[o],program.first[o+1],program.to[o]
-        b,low = tile*line.size*_LANES,np.float32(0 if line.relu else -3e38)
-        if line.size==_SIZES[1]:
-            six(memory, program.at, program.v, j, end, b, to, line.mask, low)
-        else:
-            two(memory, program.at, program.v, j, end, b, to, line.mask, low)
-        if tile==line.tiles-1:
-            memory[to+line.tiles*line.size*_LANES:to+line.pitch] = 0
-    return add
-
 # %% ../nbs/44_engine.ipynb #4f39f95a
 def _making():
     "Compile: make map `k`, or one of `parts` of it"
     import numba
-    add = _adding()
+    two,six = map(_tile, _SIZES)
     @numba.njit
-    def deal(memory, program, line, o):
-        to,at = program.to[o],program.at[program.first[o]]
+    def deal(memory, at, to, line):
         memory[to:to+line.pitch] = 0
         for r in range(line.h):
             here = memory[to+r*line.row:][:line.w]
             there = memory[at+r*line.far*line.step:][:line.w*line.step]
-            if line.step==2:                                         # which the compiler knows then
-                for q in range(line.w):
-                    here[q] = there[2*q]
-            else:
-                for q in range(line.w):
-                    here[q] = there[line.step*q]
+            for q in range(line.w):
+                here[q] = there[line.step*q]
 
     @numba.njit
     def make(memory, program, k, part, parts):
         line,shares = program.lines[k],program.shares[k]
-        units = line.tiles*_SHARES                                   # equal numbers, near each other
+        tile,low = line.size*_LANES,np.float32(0 if line.relu else -3e38)
+        units = line.tiles*_SHARES
         for unit in range(units*part//parts, units*(part+1)//parts):
-            tile,share = unit//_SHARES,unit%_SHARES
+            b,share = unit//_SHARES*tile,unit%_SHARES
             for o in range(shares[share], shares[share+1]):
+                j,end,to = program.first[o],program.first[o+1],program.to[o]
                 if line.step:
-                    deal(memory, program, line, o)
+                    deal(memory, program.at[j], to, line)
+                    continue
+                taps = memory,program.at,program.v,j,end,b,to,line.mask,low
+                if line.size==_SIZES[0]:
+                    two(*taps)
                 else:
-                    add(memory, program, line, o, tile)
+                    six(*taps)
+                if b+tile==line.tiles*tile:
+                    memory[to+b+tile:to+line.pitch] = 0
     return make
 
 # %% ../nbs/44_engine.ipynb #ba9aa4d6
