@@ -333,8 +333,7 @@ def _making():
     def deal(memory, at, to, line):
         memory[to:to+line.pitch] = 0
         for r in range(line.h):
-            here = memory[to+r*line.row:][:line.w]
-            there = memory[at+r*line.far*line.step:][:line.w*line.step]
+            here,there = memory[to+r*line.row:],memory[at+r*line.far*line.step:]
             for q in range(line.w):
                 here[q] = there[line.step*q]
 
@@ -347,15 +346,14 @@ def _making():
             b,share = unit//_SHARES*tile,unit%_SHARES
             for o in range(shares[share], shares[share+1]):
                 j,end,to = program.first[o],program.first[o+1],program.to[o]
+                taps = memory,program.at,program.v,j,end,b,to,line.mask,low
                 if line.step:
                     deal(memory, program.at[j], to, line)
-                    continue
-                taps = memory,program.at,program.v,j,end,b,to,line.mask,low
-                if line.size==_SIZES[0]:
+                elif line.size==_SIZES[0]:
                     two(*taps)
                 else:
                     six(*taps)
-                if b+tile==line.tiles*tile:
+                if b+tile==line.tiles*tile and not line.step:
                     memory[to+b+tile:to+line.pitch] = 0
     return make
 
