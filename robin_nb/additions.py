@@ -90,7 +90,7 @@ def same_threads():
             torch.set_num_threads(n)
 
 def _sums(x, at, ends, rows, columns, scale=1):
-    "Sums of what x (planes,h,w,n) has from places `at` (planes,h,w) on: (outputs,rows,columns,n)"
+    "Sums of x (planes,h,w,n) from places `at` (planes,h,w) on: (outputs,rows,columns,n)"
     *_,w,n = x.shape
     y = torch.empty(len(ends), rows, columns, n)
     long = rows>=8 and columns*n>=512                                # rows: each is a task

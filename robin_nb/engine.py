@@ -235,7 +235,7 @@ def _lay(plan):
         y.base = end
         end += _up(y.c*y.pitch)
     # rooms of one size, each for one map after another
-    until = {source: k for k,y in enumerate(plan.maps) for source,_ in y.taps}
+    until = {m: k for k,y in enumerate(plan.maps) for m,_ in y.taps} # last readers
     until[plan.last] = len(plan.maps)
     before = _up(max(plan.pad*(y.row+1) for y in plan.maps))         # zeros in front
     room = before+max(y.read.sum()*y.pitch for y in plan.maps)
