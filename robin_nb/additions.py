@@ -9,191 +9,216 @@ __all__ = ['same_threads', 'norm_affine', 'additions']
 import importlib.util, warnings
 from contextlib import contextmanager
 from functools import lru_cache, partial
-import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
-from torch.nn.utils import parametrize
+import numpy as np, torch, torch.nn as nn
+from .core import held
 
-# %% ../nbs/42_additions.ipynb #96a501e2
-def _lists(out, where, minus, n_out):
-    "Sort places `where` (in the flattened input) by their output `out`, those to be added first: places, and (start, middle, end) of each output"
-    order = np.argsort(2*out+minus, kind='stable')
-    ends = np.cumsum(np.bincount(2*out+minus, minlength=2*n_out)).reshape(n_out, 2)
-    return where[order],np.column_stack([np.r_[0, ends[:-1,1]], ends])
-
-def _places(w):
-    "Where the ±c of `w` (o,c,K,K) are: arrays of o, c, row, column, whether negative; and c. None if there are other values"
+# %% ../nbs/42_additions.ipynb #ee531f90
+def _nonzero(w):
+    "Where weights `w`, flattened, are not 0, and their values"
     flat = w.detach().cpu().contiguous().view(-1).numpy()
     at = np.flatnonzero(flat)
-    if not len(at): return None
-    v = flat[at]; scale = abs(v[0])
-    if not (np.abs(v)==scale).all(): return None
-    return (*np.unravel_index(at, w.shape), (v<0).astype(np.int64)), float(scale)
+    return at, flat[at]
 
-# %% ../nbs/42_additions.ipynb #bd5bf15a
-@lru_cache
-def _kernel():
-    "Compile: fill y (outputs, rows*width) with sums and differences of rows of x, `row` numbers apart, `group` rows and a share of the outputs at a time"
+def _lists(out, where, minus, n_out):
+    "Places by output, those to add first; (start, middle, end) of each output"
+    group = 2*out+minus
+    ends = np.cumsum(np.bincount(group, minlength=2*n_out)).reshape(n_out, 2)
+    starts = np.r_[0,ends[:-1,1]]
+    return where[np.argsort(group, kind='stable')], np.c_[starts,ends]
+
+# %% ../nbs/42_additions.ipynb #b1ce435d
+def _adder():
+    "Compile: t += sign*(what x has from places at[j:end] on)"
     import numba
     @numba.njit(inline='always')
-    def block(x, at, j, end, base, n, t, sign):
+    def pair(x, at, j, n):
+        return x[at[j]:at[j]+n],x[at[j+1]:at[j+1]+n]
+
+    @numba.njit(inline='always')
+    def add(x, at, j, end, sign, t):
+        n = len(t)
         while j+8 <= end:
-            a=x[at[j]+base:at[j]+base+n]; b=x[at[j+1]+base:at[j+1]+base+n]; c=x[at[j+2]+base:at[j+2]+base+n]; d=x[at[j+3]+base:at[j+3]+base+n]
-            e=x[at[j+4]+base:at[j+4]+base+n]; f=x[at[j+5]+base:at[j+5]+base+n]; g=x[at[j+6]+base:at[j+6]+base+n]; h=x[at[j+7]+base:at[j+7]+base+n]
-            for i in range(n): t[i] += sign*(((a[i]+b[i])+(c[i]+d[i]))+((e[i]+f[i])+(g[i]+h[i])))
+            a,b = pair(x, at, j, n)
+            c,d = pair(x, at, j+2, n)
+            e,f = pair(x, at, j+4, n)
+            g,h = pair(x, at, j+6, n)
+            for i in range(n):
+                t[i] += sign*(((a[i]+b[i])+(c[i]+d[i])) + ((e[i]+f[i])+(g[i]+h[i])))
             j += 8
         while j+2 <= end:
-            a=x[at[j]+base:at[j]+base+n]; b=x[at[j+1]+base:at[j+1]+base+n]
-            for i in range(n): t[i] += sign*(a[i]+b[i])
+            a,b = pair(x, at, j, n)
+            for i in range(n):
+                t[i] += sign*(a[i]+b[i])
             j += 2
         if j < end:
-            a=x[at[j]+base:at[j]+base+n]
-            for i in range(n): t[i] += sign*a[i]
-    @numba.njit(parallel=True, fastmath=True)
-    def add(x, at, ends, y, rows, group, row, width, chunks):
-        outputs,groups = len(ends),(rows+group-1)//group
-        for task in numba.prange(groups*chunks):
-            r,share = (task//chunks)*group,task%chunks
-            n = min(group, rows-r)
-            t = np.empty((n-1)*row+width, np.float32)
-            for o in range(outputs*share//chunks, outputs*(share+1)//chunks):
-                t[:] = 0
-                block(x, at, ends[o,0], ends[o,1], r*row, len(t), t, np.float32(1))
-                block(x, at, ends[o,1], ends[o,2], r*row, len(t), t, np.float32(-1))
-                for q in range(n): y[o,(r+q)*width:(r+q+1)*width] = t[q*row:q*row+width]
+            a = x[at[j]:at[j]+n]
+            for i in range(n):
+                t[i] += sign*a[i]
     return add
 
-# %% ../nbs/42_additions.ipynb #2273d655
+# %% ../nbs/42_additions.ipynb #99a2011d
+@lru_cache
+def _kernel():
+    "Compile: fill y (outputs,rows*width) from x, whose rows are `row` numbers apart"
+    import numba
+    add = _adder()
+    @numba.njit(parallel=True, fastmath=True)
+    def fill(x, at, ends, y, rows, row, width, groups, shares):
+        for task in numba.prange(groups*shares):                     # of rows; of outputs
+            n,share = rows//groups,task%shares
+            first = task//shares*n
+            here,t = x[first*row:],np.empty((n-1)*row+width, np.float32)
+            for o in range(len(y)*share//shares, len(y)*(share+1)//shares):
+                t[:] = 0
+                add(here, at, ends[o,0], ends[o,1], np.float32(1), t)
+                add(here, at, ends[o,1], ends[o,2], np.float32(-1), t)
+                for r in range(n):
+                    y[o,(first+r)*width:(first+r+1)*width] = t[r*row:r*row+width]
+    return fill
+
+# %% ../nbs/42_additions.ipynb #030e212e
 @contextmanager
 def same_threads():
-    "numba works with as many threads as PyTorch does, and leaves PyTorch's number as it was: both may share one pool"
+    "Inside, numba has as many threads as PyTorch, whose number stays"
     import numba
     n = torch.get_num_threads()
     numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
-    try: yield
+    try:
+        yield numba.get_num_threads()
     finally:
-        if torch.get_num_threads() != n: torch.set_num_threads(n)
+        if torch.get_num_threads() != n:
+            torch.set_num_threads(n)
 
-def _sums(x, at, ends, rows, columns):
-    "Sums of shifted planes of x (planes,h,w,n), whose places in (planes,h,w) are `at`: (outputs,rows,columns,n)"
-    _,h,w,n = x.shape
+def _sums(x, at, ends, rows, columns, scale=1):
+    "Sums of x (planes,h,w,n) from places `at` (planes,h,w) on: (outputs,rows,columns,n)"
+    *_,w,n = x.shape
     y = torch.empty(len(ends), rows, columns, n)
-    wide = rows >= 8 and columns*n >= 512                            # many long rows: tasks are rows; else shares of the outputs
-    with same_threads(): _kernel()(x.view(-1).numpy(), at*n, ends, y.view(len(ends), -1).numpy(), rows, 1 if wide else rows, w*n, columns*n, 1 if wide else min(8, len(ends)))
-    return y
-
-# %% ../nbs/42_additions.ipynb #b1ce435d
-def _last(x): return x.permute(1,2,3,0)                               # (n,c,h,w) as (c,h,w,n): a view, and contiguous where the batch is last in memory
-def _first(y): return y.permute(3,0,1,2)
-
-def _padded(x, p, h, w):
-    "x (c,h',w',n) inside zeros: (c,h,w,n), with `p` before it"
-    if (p,h,w)==(0,*x.shape[1:3]): return x.contiguous()
-    out = x.new_zeros(x.shape[0], h, w, x.shape[3])
-    out[:, p:p+x.shape[1], p:p+x.shape[2]] = x
-    return out
-
-# %% ../nbs/42_additions.ipynb #99a2011d
-class _Layer:
-    "The lists of one convolution, both ways, for inputs of one size"
-    def __init__(self, places, scale, shape, stride, padding, h, w):
-        (o,c,i,j,minus),(O,C,K,_),s,p = places,shape,stride,padding
-        self.scale,self.s,self.p,self.C = scale,s,p,C
-        H,W = h+2*p,w+2*p                                            # padded
-        self.size,self.out,self.phase = (h,w),((H-K)//s+1,(W-K)//s+1),(-(-H//s),-(-W//s))
-        a,b = self.phase
-        plane = ((i%s)*s+j%s)*C+c                                    # forwards: channel c of the phase of (i,j)
-        self.at,self.ends = _lists(o, (plane*a + i//s)*b + j//s, minus, O)
-        q = K-1-p if s==1 else (K-1)//s                              # backwards: outputs, padded by q
-        self.q,self.back = q,(h+K-1,w+K-1) if s==1 else (max(a, self.out[0]+q)+q, max(b, self.out[1]+q)+q)
-        up,left = (K-1-i,K-1-j) if s==1 else (q-i//s,q-j//s)
-        self.tat,self.tends = _lists(c if s==1 else plane, (o*self.back[0] + up)*self.back[1] + left, minus, C if s==1 else s*s*C)
-
-    def forward(self, x):
-        x = _padded(_last(x), self.p, self.s*self.phase[0], self.s*self.phase[1])
-        if self.s>1: x = torch.cat([x[:, i::self.s, j::self.s] for i in range(self.s) for j in range(self.s)])
-        y = _sums(x.contiguous(), self.at, self.ends, *self.out)
-        return _first(y if self.scale==1 else y*self.scale)
-
-    def backward(self, g):
-        (h,w),s,p = self.size,self.s,self.p
-        g = _padded(_last(g), self.q, *self.back)
-        if s==1: d = _sums(g, self.tat, self.tends, h, w)
-        else:
-            a,b = self.phase
-            parts = _sums(g, self.tat, self.tends, a, b).view(s, s, self.C, a, b, -1)
-            d = parts.permute(2,3,0,4,1,5).reshape(self.C, a*s, b*s, -1)[:, p:p+h, p:p+w].contiguous()
-        return _first(d if self.scale==1 else d*self.scale)
-
-class _Add(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, layer): ctx.layer = layer; return layer.forward(x)
-    @staticmethod
-    def backward(ctx, g): return ctx.layer.backward(g), None
+    long = rows>=8 and columns*n>=512                                # rows: each is a task
+    groups,shares = (rows,1) if long else (1,min(8, len(ends)))
+    with same_threads():
+        _kernel()(x.view(-1).numpy(), at*n, ends, y.view(len(ends), -1).numpy(),
+                  rows, w*n, columns*n, groups, shares)
+    return y if scale==1 else y*scale
 
 # %% ../nbs/42_additions.ipynb #d0b5de1c
+def _amid_zeros(x, before, h, w):
+    "x (n,c,h',w') as (c,h,w,n) amid zeros, `before` rows and columns of them in front"
+    x = x.permute(1,2,3,0)
+    below,right = h-before-x.shape[1],w-before-x.shape[2]
+    if before or below or right:
+        x = nn.functional.pad(x, (0,0,before,right,before,below))
+    return x.contiguous()
+
+class _Convolution:
+    "Lists of convolution `m`, with weights `v` at places `at`, for pictures of `size` (h,w)"
+    def __init__(self, m, at, v, size):
+        s,p,K = m.stride[0],m.padding[0],m.kernel_size[0]
+        self.stride,self.padding,self.size,scale = s,p,size,float(abs(v[0]))
+        o,c,i,j = np.unravel_index(at, (m.out_channels,m.in_channels,K,K))
+        planes = (i%s*s+j%s)*m.in_channels+c                         # in the phase of (i,j)
+        i,j = i//s,j//s
+        self.phase = [-(-(n+2*p)//s) for n in size]
+        inputs = np.ravel_multi_index((planes,i,j), (s*s*m.in_channels,*self.phase))
+        sides = [(n+2*p-K)//s+1 for n in size]
+        self.ahead = (*_lists(o, inputs, v<0, m.out_channels),*sides,scale)
+        # backwards; with stride 1 the padding is left out
+        reach,sides = (K-1)//s,self.phase if s>1 else size
+        self.before = reach if s>1 else reach-p
+        self.amid = [n+reach for n in sides]
+        outputs = np.ravel_multi_index((o,reach-i,reach-j), (m.out_channels,*self.amid))
+        self.back = (*_lists(planes, outputs, v<0, s*s*m.in_channels),*sides,scale)
+
+# %% ../nbs/42_additions.ipynb #5a8d539c
+class _Add(torch.autograd.Function):
+    "A convolution by its `lists`, forwards and back"
+    @staticmethod
+    def forward(ctx, x, lists):
+        ctx.lists,s = lists,lists.stride
+        x = _amid_zeros(x, lists.padding, *(n*s for n in lists.phase))
+        if s > 1:
+            x = torch.cat([x[:,i::s,j::s] for i in range(s) for j in range(s)])
+        return _sums(x, *lists.ahead).permute(3,0,1,2)
+
+    @staticmethod
+    def backward(ctx, g):
+        lists,s,p = ctx.lists,ctx.lists.stride,ctx.lists.padding
+        d = _sums(_amid_zeros(g, lists.before, *lists.amid), *lists.back)
+        if s > 1:
+            _,h,w,n = d.shape
+            dealt = d.view(s, s, -1, h, w, n).permute(2,3,0,4,1,5)
+            rows,columns = [slice(p, p+side) for side in lists.size]
+            d = dealt.reshape(-1, h*s, w*s, n)[:,rows,columns].contiguous()
+        return d.permute(3,0,1,2), None
+
+# %% ../nbs/42_additions.ipynb #b9a7416c
+def norm_affine(m, kind=torch.float32):
+    "Scale and shift (c,), of type `kind`, that batch norm `m` is in eval mode"
+    scale = (m.running_var.to(kind)+m.eps).rsqrt() * (1 if m.weight is None else m.weight)
+    return scale, (0 if m.bias is None else m.bias)-m.running_mean*scale
+
+def _norm_forward(m, old, x):
+    if m.training or not m.track_running_stats:
+        return old(x)
+    scale,shift = [t.view(1,-1,1,1) for t in norm_affine(m)]
+    return torch.addcmul(shift, x, scale)
+
+# %% ../nbs/42_additions.ipynb #5f733d11
 class _Added:
-    "In place of the forward of convolution `m`: additions of the `places` and the scale that its weight was found to have; a copy of it convolves as ever"
-    def __init__(self, m, found):
-        self.m, self.found, self.old, self.layers = m, found, m.forward, {}
+    "A forward of convolution `m`, with weights `v` at places `at`; a copy convolves as ever"
+    def __init__(self, m, at, v):
+        self.m,self.at,self.v,self.old = m,at,v,m.forward
+        self.lists = lru_cache(partial(_Convolution, m, at, v))
 
     def __call__(self, x):
-        if not (x.dtype==torch.float32 and x.device.type=='cpu' and len(x)):
+        suits = x.dtype==torch.float32 and x.device.type=='cpu' and x.ndim==4 and len(x)
+        if not suits or x.shape[1] != self.m.in_channels:
             return self.old(x)
-        m, size = self.m, tuple(x.shape[2:])
-        if size not in self.layers:
-            self.layers[size] = _Layer(*self.found, m.weight.shape, m.stride[0], m.padding[0], *size)
-        y = _Add.apply(x, self.layers[size])
-        return y if m.bias is None else y + m.bias.view(1,-1,1,1)
+        y,bias = _Add.apply(x, self.lists(x.shape[2:])),self.m.bias
+        return y if bias is None else y+bias.view(1,-1,1,1)
 
     def moved(self):
-        "Whether the weight is no longer as it was found"
-        now = _places(self.m.weight)
-        return now is None or now[1] != self.found[1] or not all(map(np.array_equal, now[0], self.found[0]))
+        return not all(map(np.array_equal, _nonzero(self.m.weight), (self.at,self.v)))
 
     def __deepcopy__(self, memo):
         return partial(type(self.m).forward, memo[id(self.m)])
 
-# %% ../nbs/42_additions.ipynb #5a8d539c
-def norm_affine(m, kind=torch.float32):
-    "The scale and the shift (c,) that batch norm `m` is in eval mode"
-    scale = (m.running_var.to(kind)+m.eps).rsqrt() * (1 if m.weight is None else m.weight)
-    return scale, (0 if m.bias is None else m.bias)-m.running_mean*scale
+def _instead(m, density):
+    "A forward for module `m`; None: its own"
+    kind = nn.utils.parametrize.type_before_parametrizations(m)
+    if 'forward' in vars(m):                                         # already inside
+        return None
+    if kind is nn.BatchNorm2d:
+        return partial(_norm_forward, m, m.forward)
+    match m:
+        case nn.Conv2d(groups=1, dilation=(1,1), padding_mode='zeros', kernel_size=(k,l),
+                       stride=(s,t), padding=(p,q)) if k==l and s==t and p==q<k:
+            at,v = _nonzero(m.weight)
+            few = 0 < len(at) <= density*m.weight.numel()
+            if kind is nn.Conv2d and few and (abs(v)==abs(v[0])).all():
+                return _Added(m, at, v)
 
-def _norm(m, old, x):
-    if m.training or not m.track_running_stats: return old(x)
-    scale,shift = norm_affine(m)
-    return torch.addcmul(shift.view(1,-1,1,1), x, scale.view(1,-1,1,1))
-
-def _suits(m):
-    "Whether convolution `m` can be done by addition, whatever its weights"
-    square = all(len({*sides})==1 for sides in (m.kernel_size, m.stride))
-    if not square or m.groups>1 or m.dilation != (1,1) or m.padding_mode != 'zeros' or isinstance(m.padding, str):
-        return False
-    return len({*m.padding})==1 and m.padding[0] < m.kernel_size[0]
-
-# %% ../nbs/42_additions.ipynb #5a8d539e
+# %% ../nbs/42_additions.ipynb #c1242b85
 @contextmanager
-def additions(net, density:float=.25):
-    "Inside, convolutions of the plain network `net` with few weights (a share of at most `density`) of values -c, 0 and c are done by addition, on the CPU and in float32. The weights stay as they are meanwhile: RuntimeError at the end if they did not"
-    if not importlib.util.find_spec('numba'):
-        warnings.warn("additions need numba (pip install 'robin_nb[fast]'); convolutions stay dense, with the same results")
-        yield net; return
+def additions(net:nn.Module, density:float=.25):
+    """Inside, weights of `net` are held, and convolutions with few (at most a share `density`),
+    all -c, 0 or c, are done by addition, on the CPU and in float32; RuntimeError at the end if
+    these moved"""
+    fast = importlib.util.find_spec('numba')
+    if not fast:
+        warnings.warn("additions need numba (pip install 'robin_nb[fast]'); convolutions stay "
+                      "dense, with the same results")
     changed = {}
     try:
-        for name,m in net.named_modules():
-            if 'forward' in vars(m):
-                continue                                             # already inside
-            if parametrize.type_before_parametrizations(m) is nn.Conv2d and _suits(m):
-                found = _places(m.weight)
-                if found and len(found[0][0]) <= density*m.weight.numel():
-                    m.forward = _Added(m, found)
-                    changed[name] = m
-            elif type(m) is nn.BatchNorm2d:
-                m.forward = partial(_norm, m, m.forward)
-                changed[name] = m
-        yield net
-        moved = [name for name,m in changed.items() if isinstance(m.forward, _Added) and m.forward.moved()]
+        with held(net):
+            for name,m in net.named_modules():
+                if fast and (forward := _instead(m, density)):
+                    m.forward,changed[name] = forward,m
+            yield net
+        moved = [name for name,m in changed.items()
+                 if isinstance(m.forward, _Added) and m.forward.moved()]
         if moved:
-            raise RuntimeError(f"the weights of {', '.join(moved[:3])} moved inside additions, which went on with the old ones; enter it anew after each change")
+            raise RuntimeError(f"the weights of {', '.join(moved[:3])} moved inside additions, "
+                               "which went on with the old ones; enter it anew after each change")
     finally:
         for m in changed.values():
             del m.forward

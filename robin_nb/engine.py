@@ -6,245 +6,413 @@
 __all__ = ['Tracer', 'Engine']
 
 # %% ../nbs/44_engine.ipynb #59b45286
-import importlib.util
-import operator
+import importlib.util, operator
+from collections import namedtuple
 from functools import lru_cache
 import numpy as np, torch, torch.fx, torch.nn as nn, torch.nn.functional as F
-from torch.nn.modules.batchnorm import _BatchNorm
 from .additions import norm_affine, same_threads
 from .maps import bake
 from .models import Normalize
 
-# %% ../nbs/44_engine.ipynb #fbd5ba09
-class _Map:
-    "Planes (c,h,w), `row` numbers from row to row, and what they are: sums of `taps`; every `step`-th place of what is tapped; or `data`"
-    def __init__(self, c, h, w, row, step=0, data=None):
-        self.c,self.h,self.w,self.row,self.step,self.data = c,h,w,row,step,data
-        self.taps,self.dealt,self.uses,self.relu,self.flat,self.need,self.until = [],{},0,False,False,np.full(c, data is not None),-1
-
-    def take(self, src, o, plane, shift, v):
-        "Planes `o` take planes `plane` of `src`, moved by `shift`, times `v`: arrays or numbers"
-        self.taps.append([src, *np.broadcast_arrays(o, plane, shift, v)]); return self
-    def copy(self, src): return self.take(src, np.arange(self.c), np.arange(self.c), 0, 1.)
-    def open(self): return not (self.step or self.relu or self.uses>1)                            # a sum, which nobody else wants as it is
-
-def _refuse(what): raise ValueError(f"Engine does not know {what}; the network itself works as always: net(x)")
-def _np(t): return t.detach().double().cpu().numpy()
-
 # %% ../nbs/44_engine.ipynb #51191511
-class _Maps(list):
-    "Maps in the order in which they are made, with `pad` zeros or more around each"
-    def __init__(self, pad): super().__init__(); self.pad,self.masks = pad,{}
-    def put(self, y): self.append(y); return y
-    def mask(self, y): return self.masks.setdefault((y.h,y.w,y.row), _Map(1, y.h, y.w, y.row, data=np.ones((1,y.h,y.w))))
+class _Map:
+    "Planes (c,h,w): sums of taps, or each `step`-th number of what is tapped, or `data`"
+    def __init__(self, c, h, w, row, step=0, data=None, flat=False):
+        self.c,self.h,self.w,self.row = self.shape = c,h,w,row       # `row`: from row to row
+        self.step,self.data,self.flat,self.relu = step,data,flat,False
+        self.taps,self.dealt = [],{}
+        self.uses = 0                                                # how many want it as it is
+        self.read = np.full(c, data is not None)                     # which planes
+
+    def take(self, source, to, plane, shift, v):
+        "Planes `to` take planes `plane` of `source`, `shift` numbers on, times `v`"
+        taps = np.broadcast_arrays(to, plane, shift, v)
+        self.taps.append((source, np.rec.fromarrays(taps, names='to,plane,shift,v')))
+        return self
+
+    def copy(self, source):
+        return self.take(source, np.arange(self.c), np.arange(self.c), 0, 1.)
+
+    def open(self):
+        "Whether it may be added to"
+        return not (self.step or self.relu or self.uses>1)
+
+# %% ../nbs/44_engine.ipynb #3bc9fc78
+def _unknown(what):
+    raise ValueError(f"Engine does not know {what}; the network itself works as always: net(x)")
+
+class _Plan:
+    "The maps of a network as made; `pad` zeros or more end a row"
+    def __init__(self, photo, pad):
+        self.photo,self.pad,self.maps,self.masks = photo,pad,[],{}
+
+    def new(self, *shape, **kw):
+        self.maps.append(_Map(*shape, **kw))
+        return self.maps[-1]
+
+    def mask(self, y):
+        "Ones of the size of map `y`"
+        size = y.shape[1:]
+        return self.masks.setdefault(size, _Map(1, *size, data=np.ones((1,y.h,y.w))))
+
     def own(self, x):
-        if x.open(): return x
-        y = self.put(_Map(x.c, x.h, x.w, x.row)).copy(x); y.flat = x.flat; return y
+        "Map `x`, or an open copy"
+        return x if x.open() else self.new(*x.shape, flat=x.flat).copy(x)
 
     def affine(self, x, scale, shift):
         y = self.own(x)
-        for t in y.taps: t[4] = t[4]*scale[t[1]]
+        for _,taps in y.taps:
+            taps.v *= scale[taps.to]
         return y.take(self.mask(y), np.arange(y.c), 0, 0, shift)
 
-    def add(self, a, b):
-        if (a.c,a.h,a.w,a.row,a.flat) != (b.c,b.h,b.w,b.row,b.flat): _refuse('a sum of maps of different shapes')
-        x,y = (a,b) if b.open() else (b,self.own(a))
-        if x.open(): y.taps += x.taps; self.remove(x)                                             # the sum of two sums is a sum
-        else: y.copy(x)
-        self.remove(y); return self.put(y)
-
-    def slide(self, x, n, o, c, i, j, v, k, p=(0,0), s=1, bias=None):
-        "`n` planes that look at `x` through windows of size `k`: plane `o` weighs row `i`, column `j` of channel `c` by `v`"
-        h,w = [(a+2*b-d)//s+1 for a,b,d in zip((x.h,x.w), p, k)]; i,j,C = i-p[0],j-p[1],x.c
-        if s>1:
-            if s not in x.dealt:
-                a,b,q = np.indices((s,s,C)).reshape(3,-1); x.dealt[s] = y = self.put(_Map(len(q), -(-x.h//s), -(-x.w//s), -(-x.w//s)+self.pad, step=s))
-                y.take(x, np.arange(len(q)), q, a*x.row+b, 1.)
-            x = x.dealt[s]
-        if min(h,w)<1 or w+self.pad>x.row: _refuse('a window that makes a picture larger, or nothing of it')
-        y = self.put(_Map(n, h, w, x.row)).take(x, o, (i%s*s+j%s)*C+c, i//s*x.row+j//s, v)
-        return y if bias is None else y.take(self.mask(y), np.arange(n), 0, 0, _np(bias))
-
-# %% ../nbs/44_engine.ipynb #3bc9fc78
-def _layer(maps, m, x):
-    "What layer `m` makes of map `x`"
-    if isinstance(m, (nn.Identity, nn.Dropout)): return x
-    if isinstance(m, nn.Flatten) and (m.start_dim,m.end_dim)==(1,-1): x.flat = True; return x
-    if isinstance(m, nn.ReLU) and not (m.inplace and x.uses>1): y = maps.own(x); y.relu = True; return y
-    if isinstance(m, Normalize) and m.mean.numel()==x.c: return maps.affine(x, 1/_np(m.std).ravel(), (-_np(m.mean)/_np(m.std)).ravel())
-    if isinstance(m, _BatchNorm) and m.track_running_stats and m.num_features==x.c: return maps.affine(x, *map(_np, norm_affine(m, torch.double)))
-    if isinstance(m, nn.AdaptiveAvgPool2d) and m.output_size in (1,(1,1)):
-        c,i,j = np.indices((x.c,x.h,x.w)).reshape(3,-1); return maps.slide(x, x.c, c, c, i, j, 1/(x.h*x.w), (x.h,x.w))
-    if isinstance(m, nn.Linear) and x.flat and m.in_features==x.c*x.h*x.w:
-        w = _np(m.weight).reshape(-1, x.c, x.h, x.w); at = np.nonzero(w)
-        y = maps.slide(x, len(w), *at, w[at], w.shape[2:], bias=m.bias); y.flat = True; return y
-    if isinstance(m, nn.Conv2d) and m.groups==1 and m.dilation==(1,1) and m.padding_mode=='zeros' and len({*m.stride})==1 and not isinstance(m.padding, str) and m.in_channels==x.c:
-        w = _np(m.weight); at = np.nonzero(w)
-        y = maps.slide(x, len(w), *at, w[at], w.shape[2:], m.padding, m.stride[0], m.bias)
-        if hasattr(m, 'ones'):                                                                     # what a channel of ones adds is known now
-            seen = F.conv2d(torch.ones(1, 1, x.h, x.w, dtype=torch.double), torch.from_numpy(_np(m.ones)), None, m.stride, m.padding)[0]
-            y.copy(_Map(y.c, y.h, y.w, y.row, data=_np(seen)))
-        return y
-    _refuse(str(m))
-
-# %% ../nbs/44_engine.ipynb #5b5870bc
-class Tracer(torch.fx.Tracer):
-    "Follows a network down to the modules that have no children"
-    def is_leaf_module(self, m, name): return not [*m.children()]
-
-_STEPS = {(torch.flatten,(1,)): nn.Flatten(), ('flatten',(1,)): nn.Flatten(), (torch.relu,()): nn.ReLU(), (F.relu,()): nn.ReLU()}
-
-def _read(net, c, h, w):
-    "Follow a picture (c,h,w) through the plain network `net`: the maps on its way, the picture, and the logits"
-    maps = _Maps(max([0]+[max(*m.padding, m.stride[0]-1) for m in net.modules() if isinstance(m, nn.Conv2d) and not isinstance(m.padding, str)]))
-    net,env = nn.Sequential(net),{}; layers = dict(net.named_modules())
-    try: graph = Tracer().trace(net)
-    except Exception as e: _refuse(f"how to follow {type(net[0]).__name__} ({e})")
-    for node in graph.nodes:
-        args,other = [env[a] for a in node.args if a in env],tuple(a for a in node.args if a not in env)
-        if node.op=='output': break
-        if node.op=='placeholder': photo = _Map(c, h, w, w, data=np.zeros((c,h,w))); y = maps.put(_Map(c, h, w, w+maps.pad, step=1)).copy(photo)
-        elif node.op=='call_module' and len(args)==1: y = _layer(maps, layers[node.target], *args)
-        elif (node.target,other) in _STEPS and len(args)==1 and not any(node.kwargs.values()): y = _layer(maps, _STEPS[node.target,other], *args)
-        elif len(args)==2 and (node.target is operator.add or node.target is operator.iadd and args[0].uses==1): y = maps.add(*args)
-        else: _refuse(f"the step '{node.format_node()}'")
-        y.uses += len(node.users) - any(m is y for m in env.values()); env[node] = y
-    if len(args) != 1 or not args[0].flat or args[0].step or args[0].h*args[0].w>1: _refuse('a network that ends in anything but logits (n,classes)')
-    return maps, photo, args[0]
-
 # %% ../nbs/44_engine.ipynb #304ebbc3
-_LANES,_SIZES,_SHARES = 16,(2,6),16                                     # numbers in a vector; vectors in a tile; parts of a layer, for threads
-def _up(n, by=_LANES): return -(-n//by)*by
+def _shortcut(plan, a, b):
+    if (a.shape,a.flat) != (b.shape,b.flat):
+        _unknown('a sum of maps of different shapes')
+    x,y = (a,b) if b.open() else (b,plan.own(a))
+    if x.open():
+        y.taps += x.taps
+        plan.maps.remove(x)
+    else:
+        y.copy(x)
+    plan.maps.remove(y)                                              # made when both are there
+    plan.maps.append(y)
+    return y
 
-def _lay(maps, photo, last):
-    "Give every map a place in memory; the maps with data, and the size of it all"
-    last.need[:] = True
-    for y in reversed(maps):
-        for t in y.taps: keep = y.need[t[1]] & (t[4]!=0); t[1:] = [a[keep] for a in t[1:]]; t[0].need[t[2]] = True
-    maps[:] = [y for y in maps if y.need.any()]
-    fixed = [*{id(m): m for m in [*map(maps.mask, maps), *(t[0] for y in maps for t in y.taps if t[0].data is not None and t[0] is not photo)]}.values()]
-    for y in [*maps,*fixed]:
-        n = _up((y.h-1)*y.row+y.w)//_LANES; y.size = min(_SIZES, key=lambda v: -(-n//v)*(v+1)); y.tiles = -(-n//y.size)
-        y.pitch = max(y.tiles*y.size*_LANES, _up((y.h+maps.pad)*y.row)); y.plane = np.cumsum(y.need)-1
-    photo.base,photo.plane,photo.pitch,end = 0,np.arange(photo.c),photo.h*photo.w,_up(photo.data.size)
-    for m in fixed: m.base = end; end += m.c*m.pitch
-    for k,y in enumerate(maps):
-        for t in y.taps: t[0].until = k
-    before = _up(max(maps.pad*y.row+maps.pad for y in maps)); room = before+max(int(y.need.sum())*y.pitch for y in maps); last.until = len(maps); slots = []
-    for k,y in enumerate(maps):
-        j = next((j for j,m in enumerate(slots) if m.until<k), len(slots)); slots[j:j+1] = [y]; y.base = end+j*room+before
-    return fixed, end+len(slots)*room+max(y.pitch for y in maps)
+def _phases(plan, x, s):
+    "Every s-th row and column of map `x`, from each start"
+    if s not in x.dealt:
+        i,j,c = np.indices((s,s,x.c)).reshape(3, -1)
+        h,w = -(-x.h//s),-(-x.w//s)
+        x.dealt[s] = plan.new(len(c), h, w, w+plan.pad, step=s)
+        x.dealt[s].take(x, np.arange(len(c)), c, i*x.row+j, 1)
+    return x.dealt[s]
+
+# %% ../nbs/44_engine.ipynb #ca5cb600
+def _double(t):
+    return t.detach().double().cpu().numpy()
+
+def _slide(plan, x, w, bias=None, padding=(0,0), s=1):
+    "What windows with weights w (o,c,k,l) see on map `x`"
+    w = w.detach().cpu()
+    n,channels,*window = w.shape
+    o,c,i,j = w.nonzero(as_tuple=True)
+    v = _double(w[o,c,i,j])
+    height,width = [(size+2*p-k)//s+1 for size,p,k in zip((x.h,x.w), padding, window)]
+    if s > 1:
+        x = _phases(plan, x, s)
+    if min(height, width)<1 or width+plan.pad>x.row:
+        _unknown('a window that makes a picture larger, or nothing of it')
+    i,j = i-padding[0],j-padding[1]
+    y = plan.new(n, height, width, x.row)
+    y.take(x, o, (i%s*s+j%s)*channels+c, i//s*x.row+j//s, v)
+    return y if bias is None else plan.affine(y, np.ones(n), _double(bias))
+
+def _convolve(plan, m, x):
+    y = _slide(plan, x, m.weight, m.bias, m.padding, m.stride[0])
+    if hasattr(m, 'ones'):                                           # constants, known now
+        ones = torch.ones(1, 1, x.h, x.w, dtype=torch.double)
+        seen = F.conv2d(ones, m.ones.double(), None, m.stride, m.padding)[0]
+        y.copy(_Map(*y.shape, data=_double(seen)))
+    return y
 
 # %% ../nbs/44_engine.ipynb #2e292ec0
-def _program(net, shape):
-    "The memory to start with, and tables: lines, shares of equal work; for each plane its first tap and its place; for each tap its place and `v`"
-    maps,photo,last = _read(net, *shape); fixed,size = _lay(maps, photo, last)
-    memory = torch.zeros(_up(size))
-    for m in fixed: memory[m.base:m.base+m.c*m.pitch].view(m.c, m.pitch)[:, :m.h*m.row].view(m.c, m.h, m.row)[:, :, :m.w] = torch.from_numpy(m.data)
-    lines,cuts,first,to,at,v,n = [],[],[],[],[],[],0
-    for y in maps:
-        o,a,w = np.concatenate([t[1] for t in y.taps]),np.concatenate([t[0].base+t[0].plane[t[2]]*t[0].pitch+t[3] for t in y.taps]),np.concatenate([t[4] for t in y.taps])
-        order = np.lexsort((a, o)); counts = np.bincount(o, minlength=y.c)[y.need]; work = np.cumsum(counts+3)
-        lines.append([y.h, y.w, y.row, y.pitch, y.step, y.taps[0][0].row, y.size, y.tiles, maps.mask(y).base, y.relu])
-        cuts.append(len(to)+np.r_[0, np.searchsorted(work, work[-1]*np.arange(1, _SHARES)/_SHARES), len(counts)])
-        first += (n+np.cumsum(counts)-counts).tolist(); to += (y.base+np.arange(len(counts))*y.pitch).tolist(); at.append(a[order]); v.append(w[order]); n += len(o)
-    assert size < 2**31
-    return memory, [np.array(lines), np.array(cuts), np.array([*first, n]), np.array(to), np.concatenate(at).astype(np.int32), np.concatenate(v).astype(np.float32)], last.c
+def _layer(plan, m, x):
+    "What layer `m` makes of map `x`"
+    match m:
+        case nn.Identity() | nn.Dropout():
+            return x
+        case nn.Flatten(start_dim=1, end_dim=-1):
+            x.flat = True
+            return x
+        case nn.ReLU() if not (m.inplace and x.uses>1):
+            y = plan.own(x)
+            y.relu = True
+            return y
+        case Normalize() if m.mean.numel()==x.c:
+            mean,std = [_double(t).ravel() for t in (m.mean,m.std)]
+            return plan.affine(x, 1/std, -mean/std)
+        case nn.modules.batchnorm._BatchNorm(track_running_stats=True, num_features=x.c):
+            return plan.affine(x, *map(_double, norm_affine(m, torch.double)))
+        case nn.AdaptiveAvgPool2d(output_size=1 | (1,1)):
+            c,i,j = np.indices((x.c,x.h,x.w)).reshape(3, -1)
+            return plan.new(x.c, 1, 1, x.row).take(x, c, c, i*x.row+j, 1/(x.h*x.w))
+        case nn.Linear() if x.flat and m.in_features==x.c*x.h*x.w:
+            y = _slide(plan, x, m.weight.reshape(-1, x.c, x.h, x.w), m.bias)
+            y.flat = True
+            return y
+        case nn.Conv2d(groups=1, dilation=(1,1), padding_mode='zeros', in_channels=x.c,
+                       stride=(s,t), padding=(_,_)) if s==t:
+            return _convolve(plan, m, x)
+    _unknown(str(m))
+
+# %% ../nbs/44_engine.ipynb #1870a7d3
+class Tracer(torch.fx.Tracer):
+    "Follows a network down to its layers: modules without children"
+    def is_leaf_module(self, m, name):
+        return not [*m.children()]
+
+def _made(plan, net, node, args):
+    "What `node` of a graph makes of `args`"
+    match node.target,args:
+        case _ if any(node.kwargs.values()):
+            pass
+        case (torch.flatten | 'flatten'),[x,1]:
+            return _layer(plan, nn.Flatten(), x)
+        case (torch.relu | F.relu),[x]:
+            return _layer(plan, nn.ReLU(), x)
+        case (operator.add | operator.iadd),[_Map() as a,_Map() as b] if a is not b:
+            if node.target is operator.add or a.uses==1:
+                return _shortcut(plan, a, b)
+        case name,[x] if node.op=='call_module':
+            return _layer(plan, net.get_submodule(name), x)
+    _unknown(f"the step '{node.format_node()}'")
+
+# %% ../nbs/44_engine.ipynb #c436cfd8
+def _read(net, shape):
+    "The plan of plain network `net` for pictures of `shape` (c,h,w)"
+    convs = [m for m in net.modules()
+             if isinstance(m, nn.Conv2d) and not isinstance(m.padding, str)]
+    pad = max((max(*m.padding, m.stride[0]-1) for m in convs), default=0)
+    net,maps = nn.Sequential(net),{}
+    plan = _Plan(_Map(*shape, shape[2], data=np.zeros(shape)), pad)
+    try:
+        graph = Tracer().trace(net)
+    except Exception as e:
+        _unknown(f"how to follow {type(net[0]).__name__} ({e})")
+    for node in graph.nodes:
+        args = [maps[a] if isinstance(a, torch.fx.Node) else a for a in node.args]
+        if node.op=='output':
+            break
+        if node.op=='placeholder':
+            y = plan.new(*shape, shape[2]+pad, step=1).copy(plan.photo)
+        else:
+            y = _made(plan, net, node, args)
+        y.uses += len(node.users) - (y in maps.values())
+        maps[node] = y
+    match args:
+        case [_Map(flat=True, step=0, h=1, w=1) as last]:
+            plan.last = last
+            return plan
+    _unknown('a network that ends in anything but logits (n,classes)')
 
 # %% ../nbs/44_engine.ipynb #a018c9c8
-@lru_cache
-def _tile(size):
-    "A function for numba: sums of taps j to end, for a tile of `size` vectors that starts `b` numbers into its plane; no less than `low`, and zero outside the mask"
-    from llvmlite import ir
-    from numba import types
-    from numba.core import cgutils
-    from numba.extending import intrinsic
-    f,i = ir.FloatType(),ir.IntType(32); vec = ir.VectorType(f, _LANES); zero = ir.Constant(vec, [0.]*_LANES)
-    def build(context, do, sig, args):
-        memory,at,v = [context.make_array(t)(context, do, a).data for t,a in zip(sig.args, args[:3])]; j,end,b,to,mask,low = args[3:]
-        def splat(s): return do.shuffle_vector(do.insert_element(zero, s, i(0)), zero, ir.Constant(ir.VectorType(i, _LANES), [0]*_LANES))
-        def place(a, k): return do.bitcast(do.gep(memory, [do.add(do.add(a, b), ir.Constant(a.type, k*_LANES))]), vec.as_pointer())
-        sums = [cgutils.alloca_once_value(do, zero) for _ in range(size)]
-        with cgutils.for_range_slice(do, j, end, ir.Constant(j.type, 1), inc=True) as (tap,_):
-            a,w = do.sext(do.load(do.gep(at, [tap])), b.type),splat(do.load(do.gep(v, [tap])))
-            for k,s in enumerate(sums): do.store(do.fadd(do.load(s), do.fmul(do.load(place(a, k), align=4), w, flags=('contract',)), flags=('contract',)), s)
-        for k,s in enumerate(sums):
-            y,inside = do.load(s),do.fcmp_ordered('>', do.load(place(mask, k), align=4), zero)
-            do.store(do.select(inside, do.select(do.fcmp_ordered('<', y, splat(low)), splat(low), y), zero), place(to, k), align=4)
-        return context.get_dummy_value()
-    @intrinsic
-    def tile(context, memory, at, v, j, end, b, to, mask, low): return types.void(memory, at, v, j, end, b, to, mask, low), build
-    return tile
+def _drop_unread(plan):
+    "Leave out planes that nobody reads, with their taps"
+    plan.last.read[:] = True
+    for y in reversed(plan.maps):
+        for k,(source,taps) in enumerate(y.taps):
+            taps = taps[y.read[taps.to] & (taps.v!=0)]
+            source.read[taps.plane] = True
+            y.taps[k] = source,taps
+    plan.maps = [y for y in plan.maps if y.read.any()]
 
-# %% ../nbs/44_engine.ipynb #25bd3e91
-@lru_cache
-def _step():
-    "Compile: make one map, or a part of it"
+# %% ../nbs/44_engine.ipynb #ed23fb5e
+_LANES,_SIZES,_SHARES = 16,(2,6),16  # Numbers in a vector; vectors in a tile; shares of work
+
+def _up(n):
+    "`n` numbers in whole vectors"
+    return -(-n//_LANES)*_LANES
+
+def _measure(y, pad):
+    "Cut the planes of map `y` into tiles"
+    vectors = _up((y.h-1)*y.row+y.w)//_LANES
+    y.size = min(_SIZES, key=lambda size: -(-vectors//size)*(size+1))
+    tiles = -(-vectors//y.size)
+    y.tiles = 1 if y.step else tiles
+    y.pitch = max(tiles*y.size*_LANES, _up((y.h+pad)*y.row))         # from plane to plane
+    y.number = np.cumsum(y.read)-1                                   # among those that are read
+
+# %% ../nbs/44_engine.ipynb #45f01307
+def _lay(plan):
+    "Place all maps, what is known first; the size of all"
+    sources = [source for y in plan.maps for source,_ in y.taps if source.data is not None]
+    plan.known = [*dict.fromkeys([plan.photo, *map(plan.mask, plan.maps), *sources])]
+    for y in plan.known+plan.maps:
+        _measure(y, plan.pad)
+    plan.photo.pitch,end = plan.photo.h*plan.photo.w,0
+    for y in plan.known:
+        y.base = end
+        end += _up(y.c*y.pitch)
+    # rooms of one size, each for one map after another
+    until = {m: k for k,y in enumerate(plan.maps) for m,_ in y.taps} # last readers
+    until[plan.last] = len(plan.maps)
+    before = _up(max(plan.pad*(y.row+1) for y in plan.maps))         # zeros in front
+    room = before+max(y.read.sum()*y.pitch for y in plan.maps)
+    tenants = []
+    for k,y in enumerate(plan.maps):
+        free = [j for j,m in enumerate(tenants) if until[m]<k]
+        j = min(free, default=len(tenants))
+        tenants[j:j+1] = [y]
+        y.base = end+j*room+before
+    return end+len(tenants)*room+max(y.pitch for y in plan.maps)
+
+# %% ../nbs/44_engine.ipynb #79e3f08b
+_LINE = np.dtype([(name, int) for name in
+                  ('h','w','row','pitch','step','far','size','tiles','mask','relu')])
+
+# Of maps; of planes: first taps, places; of taps: what they read, times v
+_Program = namedtuple('_Program', 'lines shares first to at v')
+
+def _memory(plan, size):
+    "`size` numbers, with what is known"
+    if size >= 2**31:
+        _unknown('pictures that large')
+    memory = torch.zeros(_up(size))
+    for m in plan.known:
+        planes = memory.as_strided(m.data.shape, (m.pitch,m.row,1), m.base)
+        planes.copy_(torch.from_numpy(m.data))
+    return memory
+
+# %% ../nbs/44_engine.ipynb #08b7ea45
+def _program(plan):
+    "The program of a laid `plan`"
+    taps,counts,to,shares = [],[],[],[]
+    for y in plan.maps:
+        y.mask,y.far = plan.mask(y).base,y.taps[0][0].row
+        seen = [(t.to, m.base+m.number[t.plane]*m.pitch+t.shift, t.v) for m,t in y.taps]
+        o,at,v = map(np.concatenate, zip(*seen))
+        order = np.lexsort((at, o))                                  # planes, then places
+        taps.append((at[order], v[order]))
+        n = np.bincount(o, minlength=y.c)[y.read]
+        work = np.cumsum(n+3)                                        # a plane costs three taps more
+        cuts = np.searchsorted(work, work[-1]*np.arange(_SHARES)/_SHARES)
+        shares.append(len(counts)+np.append(cuts, len(n)))
+        counts.extend(n)
+        to.extend(y.base+y.number[y.read]*y.pitch)
+    at,v = map(np.concatenate, zip(*taps))
+    lines = np.array([*map(operator.attrgetter(*_LINE.names), plan.maps)], _LINE)
+    return _Program(lines, np.array(shares), np.r_[0, np.cumsum(counts)], np.array(to),
+                    at.astype(np.int32), v.astype(np.float32))
+
+# %% ../nbs/44_engine.ipynb #021111ff
+def _builder(size):
+    "Writes a tile in LLVM's instructions"
+    from llvmlite import ir
+    from numba.core import cgutils
+    vector,firsts = [ir.VectorType(t, _LANES) for t in (ir.FloatType(),ir.IntType(32))]
+    zero = vector([0.]*_LANES)
+    def build(context, do, signature, args):
+        memory,at,v = [context.make_array(t)(context, do, a).data
+                       for t,a in zip(signature.args, args[:3])]
+        j,end,b = args[3:6]
+        def filled(number):
+            one = do.insert_element(zero, number, firsts.element(0))
+            return do.shuffle_vector(one, one, firsts([0]*_LANES))
+        def there(place):
+            starts = [do.add(do.add(place, b), b.type(k*_LANES)) for k in range(size)]
+            return [do.bitcast(do.gep(memory, [a]), vector.as_pointer()) for a in starts]
+        sums,low = [cgutils.alloca_once_value(do, zero) for _ in range(size)],filled(args[8])
+        with cgutils.for_range_slice(do, j, end, j.type(1), inc=True) as (tap,_):
+            place,weight = [do.load(do.gep(array, [tap])) for array in (at,v)]
+            for y,a in zip(sums, there(do.sext(place, b.type))):
+                product = do.fmul(do.load(a, align=4), filled(weight), flags=('contract',))
+                do.store(do.fadd(do.load(y), product, flags=('contract',)), y)
+        for y,a,mask in zip(map(do.load, sums), there(args[6]), there(args[7])):
+            y = do.select(do.fcmp_ordered('<', y, low), low, y)
+            inside = do.fcmp_ordered('>', do.load(mask, align=4), zero)
+            do.store(do.select(inside, y, zero), a, align=4)
+        return context.get_dummy_value()
+    return build
+
+# %% ../nbs/44_engine.ipynb #090bd481
+def _tile(size):
+    "For numba: `size` vectors, `b` behind `to`, are sums of taps, at least `low`, 0 off the mask"
+    from numba import types
+    from numba.extending import intrinsic
+    def tile(context, memory, at, v, j, end, b, to, mask, low):
+        return types.void(memory, at, v, j, end, b, to, mask, low), _builder(size)
+    return intrinsic(tile)
+
+# %% ../nbs/44_engine.ipynb #4f39f95a
+def _making():
+    "Compile: make map `k`, or one of `parts` of it"
     import numba
     two,six = map(_tile, _SIZES)
-    @numba.njit('void(float32[::1],int64[::1],int64[::1],int64[::1],int64[::1],int32[::1],float32[::1],int64,int64)')
-    def step(memory, line, cuts, first, to, at, v, part, parts):
-        h,w,row,pitch,stride,far,size,tiles,mask,relu = line[0],line[1],line[2],line[3],line[4],line[5],line[6],line[7],line[8],line[9]
-        low,n = np.float32(0 if relu else -3e38),cuts[-1]-cuts[0]
-        if stride:
-            for o in range(cuts[0]+n*part//parts, cuts[0]+n*(part+1)//parts):
-                y,x = to[o],at[first[o]]
-                for i in range(y, y+pitch): memory[i] = 0
-                for r in range(h):
-                    here,there = memory[y+r*row:y+r*row+w],memory[x+r*far*stride:x+r*far*stride+w*stride]
-                    if stride==2:
-                        for q in range(w): here[q] = there[2*q]
-                    else:
-                        for q in range(w): here[q] = there[stride*q]
-        else:
-            for unit in range(tiles*_SHARES*part//parts, tiles*_SHARES*(part+1)//parts):      # equal numbers of units, near each other in the picture
-                tile,share = unit//_SHARES,unit%_SHARES
-                b,end = tile*size*_LANES,tiles*size*_LANES
-                for o in range(cuts[share], cuts[share+1]):
-                    if size==6: six(memory, at, v, first[o], first[o+1], b, to[o], mask, low)
-                    else: two(memory, at, v, first[o], first[o+1], b, to[o], mask, low)
-                    if tile==tiles-1:
-                        for i in range(to[o]+end, to[o]+pitch): memory[i] = 0
-    return step
+    @numba.njit
+    def deal(memory, at, to, line):
+        memory[to:to+line.pitch] = 0
+        for r in range(line.h):
+            here,there = memory[to+r*line.row:],memory[at+r*line.far*line.step:]
+            for q in range(line.w):
+                here[q] = there[line.step*q]
+
+    @numba.njit
+    def make(memory, program, k, part, parts):
+        line,shares = program.lines[k],program.shares[k]
+        tile,low = line.size*_LANES,np.float32(0 if line.relu else -3e38)
+        units = line.tiles*_SHARES
+        for unit in range(units*part//parts, units*(part+1)//parts):
+            b,share = unit//_SHARES*tile,unit%_SHARES
+            for o in range(shares[share], shares[share+1]):
+                j,end,to = program.first[o],program.first[o+1],program.to[o]
+                taps = memory,program.at,program.v,j,end,b,to,line.mask,low
+                if line.step:
+                    deal(memory, program.at[j], to, line)
+                elif line.size==_SIZES[0]:
+                    two(*taps)
+                else:
+                    six(*taps)
+                if b+tile==line.tiles*tile and not line.step:
+                    memory[to+b+tile:to+line.pitch] = 0
+    return make
 
 # %% ../nbs/44_engine.ipynb #ba9aa4d6
 @lru_cache
 def _run():
-    "Compile: take pictures x (n,c*h*w) to logits y"
+    "Compile: take pictures x (n,c*h*w) to logits y (n,classes)"
     import numba
-    step = _step()
-    @numba.njit('void(float32[:,::1],int64[:,::1],int64[:,::1],int64[::1],int64[::1],int32[::1],float32[::1],float32[:,::1],float32[:,::1],int64,int64,int64)', parallel=True)
-    def go(memory, lines, cuts, first, to, at, v, x, y, each, k, threads):
+    make = _making()
+    @numba.njit(parallel=True)
+    def alone(memory, program, x, y, n, threads):
         for thread in numba.prange(threads):
             t = np.int64(thread)
-            if not each: step(memory[0], lines[k], cuts[k], first, to, at, v, t, threads)
-            for i in range(t*each, (t+1)*each):
-                for j in range(x.shape[1]): memory[t,j] = x[i,j]
-                for j in range(len(lines)): step(memory[t], lines[j], cuts[j], first, to, at, v, 0, 1)
-                for j in range(y.shape[1]): y[i,j] = memory[t,to[len(to)-y.shape[1]+j]]
+            for i in range(t*n, (t+1)*n):
+                memory[t,:x.shape[1]] = x[i]
+                for k in range(len(program.lines)):
+                    make(memory[t], program, k, 0, 1)
+                y[i] = memory[t][program.to[-y.shape[1]:]]
+
+    @numba.njit(parallel=True)
+    def together(memory, program, k, threads):
+        for thread in numba.prange(threads):
+            make(memory, program, k, np.int64(thread), threads)
+
     @numba.njit
-    def run(memory, lines, cuts, first, to, at, v, x, y, threads):
-        each = len(x)//threads
-        if each: go(memory, lines, cuts, first, to, at, v, x, y, each, 0, threads)
-        for i in range(each*threads, len(x)):
-            for j in range(x.shape[1]): memory[0,j] = x[i,j]
-            for k in range(len(lines)): go(memory, lines, cuts, first, to, at, v, x, y, 0, k, threads)
-            for j in range(y.shape[1]): y[i,j] = memory[0,to[len(to)-y.shape[1]+j]]
+    def run(memory, program, x, y, threads):
+        n = len(x)//threads
+        if n:
+            alone(memory, program, x, y, n, threads)
+        for i in range(n*threads, len(x)):
+            memory[0,:x.shape[1]] = x[i]
+            for k in range(len(program.lines)):
+                together(memory[0], program, k, threads)
+            y[i] = memory[0][program.to[-y.shape[1]:]]
     return run
 
 # %% ../nbs/44_engine.ipynb #8db6e9b8
 class Engine:
-    "The network `net` as it is now, in eval mode, for the CPU: called with pictures (n, *`shape`) in float32 it gives logits (n,classes), without gradient, one call at a time"
+    """The network `net` as it is now, in eval mode, on the CPU: pictures (n, *`shape`) in float32
+    become logits (n,classes), without gradient, one call at a time"""
     def __init__(self, net:nn.Module, shape:tuple):
-        if not importlib.util.find_spec('numba'): raise ImportError("Engine needs numba (pip install 'robin_nb[fast]'); the network itself works without: net(x)")
-        self.shape = tuple(shape); self.start,self.tables,self.classes = _program(bake(net).eval(), self.shape); self.memory = self.start[None]
+        if not importlib.util.find_spec('numba'):
+            raise ImportError("Engine needs numba (pip install 'robin_nb[fast]'); the network "
+                              "itself works without: net(x)")
+        self.shape = tuple(shape)
+        plan = _read(bake(net).eval(), self.shape)
+        _drop_unread(plan)
+        self.start = _memory(plan, _lay(plan))
+        self.program,self.classes,self.memory = _program(plan),plan.last.c,self.start[None]
 
     def __call__(self, x:torch.Tensor)->torch.Tensor:
         if x.shape[1:] != self.shape or x.dtype != torch.float32 or x.device.type != 'cpu':
-            raise ValueError(f"this Engine takes pictures (n,{','.join(map(str, self.shape))}) in float32 on the CPU; got {tuple(x.shape)} in {x.dtype} on {x.device}")
+            wanted = ','.join(map(str, self.shape))
+            raise ValueError(f"this Engine takes pictures (n,{wanted}) in float32 on the CPU; "
+                             f"got {tuple(x.shape)} in {x.dtype} on {x.device}")
         y = torch.empty(len(x), self.classes)
-        with same_threads():
-            import numba; n = numba.get_num_threads()
-            if len(self.memory) < n: self.memory = self.start.repeat(n, 1)
-            _run()(self.memory.numpy(), *self.tables, x.detach().contiguous().flatten(1).numpy(), y.numpy(), n)
+        with same_threads() as threads:
+            if len(self.memory) < threads:
+                self.memory = self.start.repeat(threads, 1)
+            pictures = x.detach().contiguous().flatten(1).numpy()
+            _run()(self.memory.numpy(), self.program, pictures, y.numpy(), threads)
         return y
