@@ -67,9 +67,11 @@ def _plain_model(config, max_weights):
     "The dense network of `config`, every argument of which was looked at first"
     if type(config) is not dict or type(config.get('args')) is not dict:
         raise ValueError("a config is a dictionary of an arch with args")
-    arch,dense = config.get('arch'), {**config, 'sparse': None}
+    arch,dense = config.get('arch'), config | dict(sparse=None)
     asked = ARCHS.arguments(arch)
     known = dict(c_in=1, n_out=1, lbn=True) | {name: q.default for name,q in asked.items()}
+    if not _is_like(config.get('shape', 1), ()):
+        raise ValueError(f"shape must be numbers in 1..65536; got {config['shape']!r}")
     for name,v in config['args'].items():
         if not _is_like(v, known.get(name)):
             raise ValueError(f"{name} must be as {arch} has it, numbers in 1..65536; got {v!r}")
@@ -163,20 +165,22 @@ def _read_layers(net, parts, seed):
 # %% ../nbs/50_packed.ipynb #877dad00
 _KINDS = dict(fp16='<f2', fp32='<f4')
 
-def _batch_norms(net):
-    return [m for m in net.modules() if isinstance(m, _BatchNorm)]
+def _norms(net, affine):
+    "Of each norm of `net` the eps, and the tensors that a file holds"
+    for m in net.modules():
+        if isinstance(m, _BatchNorm):
+            if not m.track_running_stats:
+                raise ValueError("a batch norm without running statistics cannot be packed")
+            rest = (m.weight.detach(), m.bias.detach()) if affine and m.affine else ()
+            yield m.eps, (m.running_mean, m.running_var, *rest)
 
 @np.errstate(all='ignore')
 def _write_norms(net, statistics, affine):
     "The norms of `net` as bytes, with weights and biases if `affine`"
     found = [np.zeros(0)]
-    for m in _batch_norms(net):
-        if not m.track_running_stats:
-            raise ValueError("a batch norm without running statistics cannot be packed")
-        own = m.running_mean, m.running_var
-        found += squeeze(*own, m.eps) if statistics=='fp16' else own
-        if affine and m.weight is not None:
-            found += m.weight.detach(), m.bias.detach()
+    for eps,(mean,var,*rest) in _norms(net, affine):
+        found += squeeze(mean, var, eps) if statistics=='fp16' else (mean, var)
+        found += rest
     numbers = np.concatenate(found).astype(_KINDS[statistics])
     numbers[numbers==0] = 0                                           # which has one form
     if not np.isfinite(numbers).all():
@@ -189,15 +193,15 @@ def _write_norms(net, statistics, affine):
 def _read_norms(net, data, statistics, affine):
     "Fill the norms of `net` with what `_write_norms` has written"
     numbers = np.frombuffer(data, _KINDS[statistics]).astype(np.float64)
-    for m in _batch_norms(net):
-        rows = 4 if affine and m.weight is not None else 2
-        own,numbers = np.split(numbers, [rows*m.num_features])
-        mean,var,*rest = own.reshape(rows, m.num_features)
+    for eps,tensors in _norms(net, affine):
+        shape = len(tensors), len(tensors[0])
+        own,numbers = np.split(numbers, [shape[0]*shape[1]])
+        mean,var,*rest = own.reshape(shape)
         if statistics=='fp16':
-            mean,var = unsqueeze(mean, var, m.eps)
+            mean,var = unsqueeze(mean, var, eps)
         if (var < 0).any():
             raise ValueError("a negative variance")
-        for t,found in zip((m.running_mean, m.running_var, m.weight, m.bias), (mean, var, *rest)):
+        for t,found in zip(tensors, (mean, var, *rest)):
             t.copy_(torch.from_numpy(found))
 
 # %% ../nbs/50_packed.ipynb #dca77c9d
@@ -234,14 +238,15 @@ def save_packed(
     config = json.loads(json.dumps(config))
     net,plain = bake(model).cpu().eval(), _plain_model(config, 2**40)
     built,state = _unsaid(plain), net.state_dict()
-    check_same(net, load_strictly(plain, state, 'the config does not describe this model'))
+    load_strictly(plain, state, 'the config does not describe this model')
+    check_same(net, plain, config.get('shape'))
     for name,t in built.items():
         here,there = [each[t != state[name]].tolist() for each in (state[name], t)]
         if here:
             raise ValueError("the config does not describe this model: "
                              f"{name} is {here} here and {there} there")
-    norms = [m for m in _batch_norms(plain) if m.weight is not None]
-    affine = any(bool((m.weight != 1).any() or m.bias.any()) for m in norms)
+    affine = any(bool((t != usual).any()) for _,(_,_,*rest) in _norms(plain, True)
+                 for t,usual in zip(rest, (1, 0)))
     with replacing(file) as part:
         part.write_bytes(join_parts(_write(plain, config, statistics, affine)))
 
