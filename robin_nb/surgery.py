@@ -126,10 +126,11 @@ def _reads(channels, space, stay):
 
 def _stays(channels):
     "For every space a mask of the channels that stay"
-    stay = {channels.space(went): torch.zeros_like(went.const) for _,_,went in channels.layers}
+    stay = {}
     for flow in channels.flows.values():
         if flow.space != 'input':
-            stay[channels.space(flow)] |= ~flow.const
+            space = channels.space(flow)
+            stay[space] = ~flow.const | stay.get(space, False)
     out = channels.space(flow)                                        # of the last node
     stay[out][:] = True
     changed = True
@@ -193,11 +194,12 @@ def fold_norms(net:nn.Module)->nn.Module:
     calls = [node.target for node in graph.nodes]
     for node in graph.nodes:
         norm = _module(net, node)
-        m = _module(net, node.args[0]) if isinstance(norm, _BatchNorm) else None
-        if not isinstance(m, (nn.Conv2d, nn.Linear)):
+        if not isinstance(norm, _BatchNorm):
             continue
         before = node.args[0]
-        if max(len(before.users), calls.count(before.target), calls.count(node.target)) > 1:
+        m = _module(net, before)
+        once = len(before.users)==calls.count(before.target)==calls.count(node.target)==1
+        if not once or not isinstance(m, (nn.Conv2d, nn.Linear)):
             continue
         scale,shift = [t.to(m.weight.dtype) for t in norm_affine(norm, torch.double)]
         m.bias = nn.Parameter(shift + (0 if m.bias is None else scale*m.bias))
@@ -230,6 +232,6 @@ def size_table(before:nn.Module, after:nn.Module, size)->Table:
     heads = 'width', 'weights', 'multiplications', 'additions'
     for name,row in was.items():
         change = {head: f'{a:,} → {b:,}' for head,a,b in zip(heads, row, now[name])}
-        table.append(dict(layer=name or 'all', **change))
+        table.append(dict(layer=name or 'all') | change)
     table[-1]['width'] = ''
     return table
