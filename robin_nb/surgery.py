@@ -49,17 +49,10 @@ def _with_bias(m, part):
 class _Channels:
     "The channels of plain `net`, followed along its graph: the flow out of each node"
     def __init__(self, net):
-        self.net, self.flows, self.tied = net, {}, {}
+        self.net, self.flows = net, {}
         self.layers, self.norms = [], []              # (module, flow in, flow out); (module, flow)
         for node in Tracer().trace(net).nodes:
             self.flows[node] = _flow_out(self, node, *[self.flows[a] for a in node.all_input_nodes])
-
-    def space(self, flow):
-        "The space of `flow`, or the one that it is tied to"
-        name = flow.space
-        while name in self.tied:
-            name = self.tied[name]
-        return name
 
     def layer(self, m, came, name):
         part = _constant_part(m, came)
@@ -71,10 +64,11 @@ class _Channels:
         return went
 
     def sum(self, a, b):
-        space,other = self.space(a), self.space(b)
-        if other != space:
-            self.tied[other] = space
-        return _Flow(space, a.const & b.const, a.value+b.value)
+        other = b.space
+        for flow in self.flows.values():
+            if flow.space==other:
+                flow.space = a.space
+        return _Flow(a.space, a.const & b.const, a.value+b.value)
 
 # %% ../nbs/46_surgery.ipynb #59143995
 _KEEPS = (nn.ReLU, nn.Identity, nn.Dropout, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.Flatten)
@@ -119,8 +113,8 @@ def _reads(channels, space, stay):
     "Which channels of `space` are read by a layer, for one of its channels that `stay`"
     read = torch.zeros_like(stay[space])
     for m,came,went in channels.layers:
-        if channels.space(came)==space:
-            w = _by_channel(m, len(read))[stay[channels.space(went)]]
+        if came.space==space:
+            w = _by_channel(m, len(read))[stay[went.space]]
             read |= (w != 0).any(2).any(0)
     return read
 
@@ -129,9 +123,8 @@ def _stays(channels):
     stay = {}
     for flow in channels.flows.values():
         if flow.space != 'input':
-            space = channels.space(flow)
-            stay[space] = ~flow.const | stay.get(space, False)
-    out = channels.space(flow)                                        # of the last node
+            stay[flow.space] = ~flow.const | stay.get(flow.space, False)
+    out = flow.space                                        # of the last node
     stay[out][:] = True
     changed = True
     while changed:
@@ -179,10 +172,10 @@ def drop_dead(model:nn.Module)->nn.Module:
     channels = _Channels(net)
     stay = _stays(channels)
     for m,flow in channels.norms:
-        if (space := channels.space(flow)) in stay:
-            _narrow_norm(m, stay[space])
+        if flow.space in stay:
+            _narrow_norm(m, stay[flow.space])
     for m,came,went in channels.layers:
-        _narrow(m, came, stay.get(channels.space(came), ~came.const), stay[channels.space(went)])
+        _narrow(m, came, stay.get(came.space, ~came.const), stay[went.space])
     return net
 
 # %% ../nbs/46_surgery.ipynb #97ac67d5
