@@ -46,38 +46,30 @@ SCALES = dict(
 def _use(name, **options):
     return name, options
 
-def _paper_row(method, fp, binary, theirs, network='full', pruning='dynamic'):
-    "A row of the paper's table; `theirs` are the paper's own accuracies, FP and ±1"
-    return dict(method=method, network=network, pruning=pruning, fp=fp, binary=binary,
-                paper_fp=theirs[0], paper_binary=theirs[1])
-
-PAPER = (
-    _paper_row('AT', _use('at'), _use('at_binary'), (43.26, 40.34), pruning='not pruned'),
-    _paper_row('AT', _use('at', lbn=True), _use('at_binary', lbn=True), (42.39, 39.58),
-               network='full, LBN', pruning='not pruned'),
-    _paper_row('AT', _use('small_at'), _use('small_at', binary=True), (38.81, 26.03),
-               network='small', pruning='not pruned'),
-    _paper_row('FlyingBird', _use('flying_bird'), _use('flying_bird', binary=True), (45.86, 34.37)),
-    _paper_row('FlyingBird+', _use('flying_bird_plus'), _use('flying_bird_plus', binary=True),
-               (44.57, 33.33)),
-    _paper_row('BCS', _use('bcs'), None, (43.51, None)),
-    _paper_row('RST', _use('rst'), None, (34.95, None), pruning='p = 1.0'),
-    _paper_row('RST', _use('rst', lbn=True), None, (37.23, None), 'full, LBN', 'p = 1.0'),
-    _paper_row('HYDRA', _use('hydra'), _use('hydra', binary=True), (42.73, 29.28),
-               pruning='p = 0.1'),
-    _paper_row('ATMC', _use('atmc'), _use('atmc', binary=True), (34.14, 25.62), pruning='global'),
-    _paper_row('ATMC', _use('atmc', p=.1), _use('atmc', p=.1, binary=True), (34.58, 24.62),
-               pruning='p = 0.1'),
-    _paper_row('Ours', None, _use('ours'), (None, 45.06), 'full, LBN', 'p = 0.1'),
-    _paper_row('Ours (fast)', None, _use('ours_fast'), (None, 40.77), 'full, LBN', 'p = 0.1'))
+_HEADS = 'method', 'network', 'pruning', 'fp', 'binary', 'paper_fp', 'paper_binary'
+PAPER = tuple(dict(zip(_HEADS, row)) for row in (
+    ('AT', 'full', 'not pruned', _use('at'), _use('at_binary'), 43.26, 40.34),
+    ('AT', 'full, LBN', 'not pruned', _use('at', lbn=True), _use('at_binary', lbn=True),
+     42.39, 39.58),
+    ('AT', 'small', 'not pruned', _use('small_at'), _use('small_at', binary=True), 38.81, 26.03),
+    ('FlyingBird', 'full', 'dynamic', _use('flying_bird'), _use('flying_bird', binary=True),
+     45.86, 34.37),
+    ('FlyingBird+', 'full', 'dynamic', _use('flying_bird_plus'),
+     _use('flying_bird_plus', binary=True), 44.57, 33.33),
+    ('BCS', 'full', 'dynamic', _use('bcs'), None, 43.51, None),
+    ('RST', 'full', 'p = 1.0', _use('rst'), None, 34.95, None),
+    ('RST', 'full, LBN', 'p = 1.0', _use('rst', lbn=True), None, 37.23, None),
+    ('HYDRA', 'full', 'p = 0.1', _use('hydra'), _use('hydra', binary=True), 42.73, 29.28),
+    ('ATMC', 'full', 'global', _use('atmc'), _use('atmc', binary=True), 34.14, 25.62),
+    ('ATMC', 'full', 'p = 0.1', _use('atmc', p=.1), _use('atmc', p=.1, binary=True), 34.58, 24.62),
+    ('Ours', 'full, LBN', 'p = 0.1', None, _use('ours'), None, 45.06),
+    ('Ours (fast)', 'full, LBN', 'p = 0.1', None, _use('ours_fast'), None, 40.77)))
 
 NEIGHBOURS = (
-    _use('ours_trades'),
-    _use('lwm'), _use('lwm', binary=True),
+    _use('ours_trades'), _use('lwm'), _use('lwm', binary=True),
     _use('hydra', objective='pgd'), _use('hydra', binary=True, objective='pgd'),
     _use('hydra', keep=.01, binary=True, objective='pgd'),
-    _use('bcs', objective='pgd'),
-    _use('atmc', factors=False),
+    _use('bcs', objective='pgd'), _use('atmc', factors=False),
     _use('robust_bird'), _use('iwi'), _use('edge_popup'), _use('biprop'))
 
 # %% ../nbs/82_reproduce.ipynb #bf8f5104
@@ -98,7 +90,6 @@ _CHOICES = dict(
               *(_use('ours', **_POINT | change) for change in _CHANGES)],
     tickets=[_use('ours'), _use('ticket_finetune'), _use('ticket_retrain')])
 
-# %% ../nbs/82_reproduce.ipynb #a3456826
 def cells(what:str, scale:dict)->list[dict]:
     "The cells of `what` (table, ablation or tickets) at a `scale` of `SCALES`, seed after seed"
     choices = nearest(what, _CHOICES, 'what')
@@ -117,11 +108,14 @@ def shard(cells:list, text:str)->list:
     return cells[int(i)-1::int(n)]
 
 # %% ../nbs/82_reproduce.ipynb #f23e530a
-def _dense_config(scale, dls):
-    "Of the dense network of a `scale`, for `dls`"
+def _wanted(cell, scale, dls):
+    "What `Job` and `train_recipe` are asked for one cell"
     facts = dict(c_in=dls.shape[0], n_out=dls.n_classes, normalize=[list(dls.mean), list(dls.std)])
-    return dict(arch=scale['arch'], args=scale['args'] | facts, data=dls.name, shape=list(dls.shape),
-                classes=list(dls.classes), eps=scale['eps'], norm='linf')
+    network = dict(arch=scale['arch'], args=scale['args'] | facts, data=dls.name,
+                   shape=list(dls.shape), classes=list(dls.classes), eps=scale['eps'], norm='linf')
+    said = {k: scale[k] for k in ('epochs','steps','valid_steps','every','lr_factors')}
+    return dict(recipe=recipe(cell['recipe'], **cell['options']), network=network, dls=dls,
+                ball=Linf(scale['eps']), seed=cell['seed'], **said)
 
 def _judged(net, scale, dls, folder):
     "Clean and robust accuracy on test images"
@@ -144,12 +138,6 @@ def _counted(net, recipe, phases, scale):
                 made=recipe.row())
 
 # %% ../nbs/82_reproduce.ipynb #1826532a
-def _wanted(cell, scale, dls):
-    "What `Job` and `train_recipe` are asked for one cell"
-    said = {k: scale[k] for k in ('epochs','steps','valid_steps','every','lr_factors')}
-    return dict(recipe=recipe(cell['recipe'], **cell['options']), network=_dense_config(scale, dls),
-                dls=dls, ball=Linf(scale['eps']), seed=cell['seed'], **said)
-
 def run_cell(
     cell:dict,    # One of `cells`
     scale:dict,   # A value of `SCALES`
@@ -298,6 +286,7 @@ def _page(what, scale, rows, out):
     with replacing(Path(out)/f'{what}.md') as part:
         part.write_text('\n\n'.join(text)+'\n')
 
+# %% ../nbs/82_reproduce.ipynb #c372977c
 def _data(scale, root):
     "The data of a `scale`"
     dls = load_data(scale['data'], root, bs=scale['bs'])
@@ -306,10 +295,9 @@ def _data(scale, root):
         dls.train = loader(Images(whole.x[:n], whole.y[:n]), scale['bs'], 0)
     return dls.to(default_device())
 
-
 def _run_all(wanted, what, scale, dls, out, minutes):
     "Run the cells `wanted` in the folder `out`, until `minutes` are over"
-    start,rows = time.time(),gather_cells(out)
+    start,rows = time.time(), gather_cells(out)
     for j,c in enumerate(wanted, 1):
         if time.time()-start > 60*minutes:
             print(f"{minutes:g} minutes are over, {j-1} of {len(wanted)} cells done; "
