@@ -74,8 +74,8 @@ def bytes_of(model)->int:
     return norms + round(rb.budgets.mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
 # %% ../nbs/90_cli.ipynb #e13ccfc5
-def _figures(model, history, dls, ball, out):
-    "history.png, attacks.png and, of a sparse model, masks.png in folder `out`"
+def _figures(model, history, dls, ball, dense, out):
+    "history.png, attacks.png and, unless `dense`, masks.png in folder `out`"
     import torch
     from matplotlib import pyplot as plt
     device = next(model.parameters()).device
@@ -86,10 +86,8 @@ def _figures(model, history, dls, ball, out):
     with plt.rc_context(rb.viz.STYLE):
         figs = dict(history=rb.viz.show_history(history, chance=1/dls.n_classes).figure,
                     attacks=rb.viz.show_attacks(x, d, dls.classes, before, after, y))
-        try:
+        if not dense:
             figs['masks'] = rb.viz.show_masks(rb.masks(model))
-        except ValueError:                                            # a dense model has none
-            pass
         for name,fig in figs.items():
             with rb.core.replacing(out/f'{name}.png') as part:
                 fig.savefig(part)
@@ -185,7 +183,7 @@ def _prune(out, minutes, restart, no_figures, quiet, **asked):
     results = [rb.judge(net, dls.test, a) for a in (None, rb.pgd(ball, 20))]
     report = _reported(o, net, config, history, results)
     if not no_figures:
-        _figures(net, history, dls, ball, out)
+        _figures(net, history, dls, ball, o.dense, out)
     rb.core.write_json(report, out/'report.json')
     if not report['finished']:
         print(f"stopped after {len(history)} of {o.epochs} epochs; the same command goes on")
@@ -311,7 +309,7 @@ def _attacked(model, dl, ball, o):
 
 # %% ../nbs/90_cli.ipynb #3a9d7334
 def _opened(o, report):
-    "The model, its config, the name of the data and their test part, as said or as in `report`"
+    "The model, its config, the data's name and test part, as said or as in `report`"
     file = o.file or report.get('file')
     if not file:
         raise ValueError("name a model file, or a report with --verify")

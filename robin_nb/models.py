@@ -212,7 +212,7 @@ def save_model(model:nn.Module, file, config:dict):
     words = 'the config does not describe this model'
     load_strictly(built, model.state_dict(), words)
     plain = [bake(m).cpu().eval() for m in (model, built)]
-    check_same(*plain, config.get('shape'))
+    check_same(*plain, shape=config.get('shape'))
     tensors = {name: t.detach().cpu() for name,t in model.state_dict().items()}
     whole = {name: t.contiguous().clone() for name,t in tensors.items()}
     with replacing(file) as part:

@@ -50,7 +50,7 @@ def split_parts(data:bytes)->dict:
 
 # %% ../nbs/50_packed.ipynb #cfde80b9
 def _is_like(v, default):
-    "Whether `v` is of the kind of a maker's `default`, and no larger than networks are"
+    "Whether `v` is of the kind of a maker's `default`, in sizes that networks have"
     kind = type(default) if isinstance(default, (bool, int, float, str, tuple)) else type(v)
     if kind in (int, tuple):
         numbers = v if type(v) is list else [v]
@@ -64,7 +64,7 @@ def _check_normalize(v, channels):
 
 # %% ../nbs/50_packed.ipynb #90e067fa
 def _plain_model(config, max_weights):
-    "The dense network of `config`, every argument of which was looked at first"
+    "The dense network of `config`, whose arguments were looked at first"
     if type(config) is not dict or type(config.get('args')) is not dict:
         raise ValueError("a config is a dictionary of an arch with args")
     arch,dense = config.get('arch'), config | dict(sparse=None)
@@ -305,7 +305,7 @@ def packed_table(file)->Table:
     mask = sizes['channels']+sizes['positions']
     sizes |= dict(frame=len(data)-sum(sizes.values()), all=len(data))
     weights = [m.weight for m in prunable(net).values()]
-    n,k = [w.numel() for w in weights], [int((w != 0).sum()) for w in weights]
+    n,k = [w.numel() for w in weights], [int(w.count_nonzero()) for w in weights]
     limit = mask_bytes(n, k)
     sizes[f'limit: {sum(k):,} of {sum(n):,}, log2 C(n,k)'] = round(limit)
     table = Table(dict(part=name, bytes=size) for name,size in sizes.items())
@@ -321,16 +321,14 @@ def to_onnx(model:nn.Module, file, size):
         if not importlib.util.find_spec(name):
             raise ImportError(f"ONNX needs {name}: pip install 'robin_nb[export]'; "
                               "to_program works without")
-    with replacing(file) as part, warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with replacing(file) as part, warnings.catch_warnings(action='ignore'):
         torch.onnx.export(
             fold_norms(model), (torch.zeros(2, *size),), part, dynamo=True, dynamic_shapes=_SHAPES,
             input_names=['images'], output_names=['logits'], external_data=False, verbose=False)
 
 def to_program(model:nn.Module, file, size):
     "Write `model` in eval mode to `file` as `torch.export` does: from images (n,*`size`), any n"
-    with replacing(file) as part, warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        example = torch.zeros(2, *size)
-        program = torch.export.export(fold_norms(model), (example,), dynamic_shapes=_SHAPES)
+    with replacing(file) as part, warnings.catch_warnings(action='ignore'):
+        program = torch.export.export(
+            fold_norms(model), (torch.zeros(2, *size),), dynamic_shapes=_SHAPES)
         torch.export.save(program, part)

@@ -73,7 +73,8 @@ NEIGHBOURS = (
     _use('robust_bird'), _use('iwi'), _use('edge_popup'), _use('biprop'))
 
 # %% ../nbs/82_reproduce.ipynb #bf8f5104
-def _cell(name, options, keep, seed):
+def _cell(choice, keep, seed):
+    name,options = choice
     if 'keep' in RECIPES.arguments(name):
         options = dict(keep=keep) | options
     said = [name, *(f'{k}={v}' for k,v in options.items()), f'seed={seed}']
@@ -93,10 +94,10 @@ _CHOICES = dict(
 def cells(what:str, scale:dict)->list[dict]:
     "The cells of `what` (table, ablation or tickets) at a `scale` of `SCALES`, seed after seed"
     choices = nearest(what, _CHOICES, 'what')
-    found = [_cell(*choice, keep, seed) for seed in scale['seeds'] for choice in choices
+    found = [_cell(choice, keep, seed) for seed in scale['seeds'] for choice in choices
              for keep in scale['keeps']]
     if what=='table':
-        found += [_cell(*choice, scale['keeps'][0], scale['seeds'][0]) for choice in NEIGHBOURS]
+        found += [_cell(choice, scale['keeps'][0], scale['seeds'][0]) for choice in NEIGHBOURS]
     once = {c['cell']: c for c in found}
     return list(once.values())
 

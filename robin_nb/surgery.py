@@ -145,7 +145,7 @@ def _narrow_norm(m, own):
             setattr(m, name, nn.Parameter(t[own]) if isinstance(t, nn.Parameter) else t[own])
 
 def _narrow(m, came, stay_in, stay_out):
-    "Cut layer `m` down to the channels that stay, and hand on what the others contributed"
+    "Cut `m` down to the channels that stay, and hand on what the others contributed"
     part = _constant_part(m, replace(came, const=came.const & ~stay_in))[stay_out]
     w = _by_channel(m, len(stay_in))[stay_out][:,stay_in]
     m.weight = nn.Parameter(w.reshape(len(w), -1, *m.weight.shape[2:]))
@@ -167,7 +167,7 @@ def _narrow(m, came, stay_in, stay_out):
 def drop_dead(model:nn.Module)->nn.Module:
     """A narrower plain network, on the CPU, with the logits of `model` in eval mode
 
-    Layers may become `ConvWithConstant`. ValueError where channels cannot be followed."""
+    ValueError where channels cannot be followed."""
     net = bake(model).cpu().eval()
     channels = _Channels(net)
     stay = _stays(channels)
