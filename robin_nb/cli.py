@@ -113,7 +113,6 @@ def _leave():
 
 # %% ../nbs/90_cli.ipynb #c914b6ff
 def _callbacks(o, attack, minutes, quiet, restart, out):
-    "What a run with the options `o` hangs on its loop"
     if minutes < 0:
         raise ValueError(f"minutes must be positive, or 0 for no limit; got {minutes}")
     made = [rb.loop.Schedule(rb.loop.cosine(o.warmup)), rb.train.Validate(attack, o.every),
@@ -132,7 +131,6 @@ def _callbacks(o, attack, minutes, quiet, restart, out):
     return made
 
 def _named_rules(o, net, dls, ball):
-    "The rules that `o.rules` names, made for this network and these data"
     counts = [] if o.dense else [row['k'] for row in rb.mask_table(net)[:-1]]
     facts = dict(counts=counts, k=sum(counts), seed=o.seed, dls=dls, ball=ball, steps=o.steps,
                  epochs=o.epochs)
@@ -150,7 +148,6 @@ def config_of(options, dls, ball)->dict:
                        source=str(options.data))
 
 def _reported(o, net, config, history, results):
-    "The content of report.json"
     import torch
     versions = dict(robin_nb=rb.__version__, torch=torch.__version__,
                     python=platform.python_version())
@@ -196,7 +193,6 @@ def _prune(out, minutes, restart, no_figures, quiet, **asked):
 _PAPER = dict(keep=.01, p=.1, a=.01, bs=256, lr=.1, warmup=0., augment=True, steps=10)
 
 def _presets():
-    "Settings of published runs, by name"
     found = {}
     for depth in 34,18,50:
         for data,eps in ('cifar10','8/255'), ('cifar100','4/255'):
@@ -246,7 +242,7 @@ def _training(
     additions:bool=False,  # Attacks by addition, on a CPU with numba
     compile:str='',            # Mode of torch.compile, such as default or reduce-overhead
 ):
-    "What `robin_prune` takes besides, on how to train"
+    "How `robin_prune` trains"
 
 # %% ../nbs/90_cli.ipynb #3f31314c
 @command
@@ -290,24 +286,6 @@ def attack_names()->list:
     from robin_nb.apgd import ATTACKS                                 # with its own
     return [*ATTACKS, 'autoattack', 'curve', 'check']
 
-def _attacked(model, dl, ball, o):
-    "What the attack `o.attack` finds"
-    from robin_nb.apgd import ATTACKS
-    rb.core.nearest(o.attack, dict.fromkeys(attack_names()), 'attack')
-    if o.attack=='check':
-        return rb.check_attack(model, dl, ball, o.n or 200, o.steps)
-    if o.attack=='curve':
-        sizes = [ball.eps*f for f in (0, .25, .5, 1, 1.5, 2, 3, 5)]
-        meant = [e for e in sizes if e <= 1 or not isinstance(ball, rb.Linf)]
-        return rb.eps_curve(model, dl, meant, type(ball), o.steps, o.n, o.restarts, o.seed)
-    if o.attack=='autoattack':
-        result = rb.autoattack(model, dl, ball, o.n, seed=o.seed, resume=o.resume, progress=True)
-        print(rb.Table(result.settings['by_attack']))
-        return result
-    attack = ATTACKS.make(o.attack, ball=ball, steps=o.steps, restarts=o.restarts, seed=o.seed)
-    return rb.judge(model, dl, attack, o.n)
-
-# %% ../nbs/90_cli.ipynb #3a9d7334
 def _opened(o, report):
     "The model, its config, the data's name and test part, as said or as in `report`"
     file = o.file or report.get('file')
@@ -330,7 +308,23 @@ def _verify(o):
     if any(r['verdict'] != 'good' for r in table):
         raise ValueError(f"{o.verify} does not hold")
 
-# %% ../nbs/90_cli.ipynb #e54b765f
+# %% ../nbs/90_cli.ipynb #3a9d7334
+def _attacked(model, dl, ball, o):
+    from robin_nb.apgd import ATTACKS
+    rb.core.nearest(o.attack, dict.fromkeys(attack_names()), 'attack')
+    if o.attack=='check':
+        return rb.check_attack(model, dl, ball, o.n or 200, o.steps)
+    if o.attack=='curve':
+        sizes = [ball.eps*f for f in (0, .25, .5, 1, 1.5, 2, 3, 5)]
+        meant = [e for e in sizes if e <= 1 or not isinstance(ball, rb.Linf)]
+        return rb.eps_curve(model, dl, meant, type(ball), o.steps, o.n, o.restarts, o.seed)
+    if o.attack=='autoattack':
+        result = rb.autoattack(model, dl, ball, o.n, seed=o.seed, resume=o.resume, progress=True)
+        print(rb.Table(result.settings['by_attack']))
+        return result
+    attack = ATTACKS.make(o.attack, ball=ball, steps=o.steps, restarts=o.restarts, seed=o.seed)
+    return rb.judge(model, dl, attack, o.n)
+
 def _evaluate(o):
     model,config,source,dl = _opened(o, {})
     ball = _ball(config.get('norm', 'linf'), config.get('eps', .1) if o.eps is None else o.eps)
@@ -391,7 +385,6 @@ def robin_info(
 
 # %% ../nbs/90_cli.ipynb #f531711e
 def _both(file, out):
-    "A line with the sizes of two files"
     return ', '.join(f'{Path(f).stat().st_size:,} bytes in {f}' for f in (file, out))
 
 @command

@@ -22,7 +22,7 @@ class _Parser(ArgumentParser):
 _BARE = ('file','what')               # said without a flag, even where they may be left out
 
 def _add(made, name, p, names):
-    "Add the parameter `name` of a function, with its docment `p`, to the parser `made`"
+    "Add the parameter `name`, with its docment `p`, to the parser `made`"
     needed = p.default is inspect.Parameter.empty
     what = p.docment or ''
     if name in names:

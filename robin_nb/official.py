@@ -84,13 +84,12 @@ def _layout(state, file, p):
 
 # %% ../nbs/56_official.ipynb #aa3342c7
 def _kind(t):
-    "Shape and type of `t`"
     if not isinstance(t, torch.Tensor):
         return type(t).__name__
     return f"{'x'.join(map(str, t.shape)) or 'number'} of {t.dtype}"
 
 def _fill(net, state, keys, what):
-    "Copy `state` into `net` by `keys`, our names to theirs; ValueError where one does not fit"
+    "Copy `state` into `net` by `keys`, from our names to theirs; all of it must fit"
     unknown = set(state)-set(keys.values())
     if unknown:
         raise ValueError(f"{what} has no {min(map(str, unknown))}")

@@ -140,7 +140,6 @@ def _write_layers(net, seed):
 # %% ../nbs/50_packed.ipynb #3c64c634
 @torch.no_grad()
 def _read_layers(net, parts, seed):
-    "Fill the layers of `net` with what `_write_layers` has written"
     weights = [m.weight for m in prunable(net).values()]
     numbers = read_numbers(parts['layers'])
     if len(numbers) != 4*len(weights):
@@ -176,7 +175,6 @@ def _norms(net, affine):
 
 @np.errstate(all='ignore')
 def _write_norms(net, statistics, affine):
-    "The norms of `net` as bytes, with weights and biases if `affine`"
     found = [np.zeros(0)]
     for eps,(mean,var,*rest) in _norms(net, affine):
         found += squeeze(mean, var, eps) if statistics=='fp16' else (mean, var)
@@ -191,7 +189,6 @@ def _write_norms(net, statistics, affine):
 @torch.no_grad()
 @np.errstate(all='ignore')
 def _read_norms(net, data, statistics, affine):
-    "Fill the norms of `net` with what `_write_norms` has written"
     numbers = np.frombuffer(data, _KINDS[statistics]).astype(np.float64)
     for eps,tensors in _norms(net, affine):
         shape = len(tensors), len(tensors[0])
@@ -211,7 +208,6 @@ def _seed(config):
     return seed if type(seed) is int and 0 <= seed < 2**64 else None
 
 def _write(net, config, statistics, affine):
-    "The parts of the file of `net`: there is one way to write it"
     parts = _write_layers(net, _seed(config))
     about = dict(config=config, signs='stored' if parts['signs'] else 'drawn',
                  statistics=statistics, affine=affine)
@@ -219,7 +215,7 @@ def _write(net, config, statistics, affine):
     return dict(parts, norms=_write_norms(net, statistics, affine), description=description)
 
 def _unsaid(net):
-    "Copies of the tensors of `net` that a file has no place for, by name"
+    "Copies of the tensors of `net` that a file has no place for"
     norms = [name for name,m in net.named_modules() if isinstance(m, _BatchNorm)]
     said = [f'{name}.weight' for name in prunable(net)]
     return {name: t.clone() for name,t in net.state_dict().items()

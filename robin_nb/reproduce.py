@@ -98,8 +98,7 @@ def cells(what:str, scale:dict)->list[dict]:
              for keep in scale['keeps']]
     if what=='table':
         found += [_cell(choice, scale['keeps'][0], scale['seeds'][0]) for choice in NEIGHBOURS]
-    once = {c['cell']: c for c in found}
-    return list(once.values())
+    return list({c['cell']: c for c in found}.values())
 
 def shard(cells:list, text:str)->list:
     "Part i of n of `cells` where `text` says i/n: every n-th from the i-th on"
@@ -119,7 +118,6 @@ def _wanted(cell, scale, dls):
                 ball=Linf(scale['eps']), seed=cell['seed'], **said)
 
 def _judged(net, scale, dls, folder):
-    "Clean and robust accuracy on test images"
     ball,n = Linf(scale['eps']), scale['n']
     clean = judge(net, dls.test, n=n)
     if scale['attack']=='AutoAttack':
@@ -128,7 +126,6 @@ def _judged(net, scale, dls, folder):
     return clean, judge(net, dls.test, pgd(ball, steps), n)
 
 def _counted(net, recipe, phases, scale):
-    "What a report says of a network and of its training"
     weights = [m.weight for m in prunable(net).values()]
     epochs = [e['epochs'] for e in phases]
     forwards,backwards = cost(recipe, epochs, scale['steps'])
@@ -206,7 +203,6 @@ def chosen(rows, name:str, options:dict)->list:
     return [r for r in rows if r['recipe']==name and r['options']==options]
 
 def _place(rows, choice, keep, column):
-    "What stands in the table for one recipe with its options; a dash if the paper has none"
     if choice is None:
         return '–'
     name,options = choice
@@ -269,7 +265,6 @@ def views(what:str, rows, scale:dict)->dict[str,Table]:
                 'One factor at a time': factor_table(rows)}
     return {'Tickets': _ticket_table(rows, scale['keeps'])}
 
-# %% ../nbs/82_reproduce.ipynb #7ab78d2e
 def _page(what, scale, rows, out):
     first = rows[0]
     text = [f"# {what}, scale {scale['name']}",
@@ -289,7 +284,6 @@ def _page(what, scale, rows, out):
 
 # %% ../nbs/82_reproduce.ipynb #c372977c
 def _data(scale, root):
-    "The data of a `scale`"
     dls = load_data(scale['data'], root, bs=scale['bs'])
     if n := scale['images']:
         whole = dls.train.dataset
@@ -297,7 +291,6 @@ def _data(scale, root):
     return dls.to(default_device())
 
 def _run_all(wanted, what, scale, dls, out, minutes):
-    "Run the cells `wanted` in the folder `out`, until `minutes` are over"
     start,rows = time.time(), gather_cells(out)
     for j,c in enumerate(wanted, 1):
         if time.time()-start > 60*minutes:

@@ -70,7 +70,6 @@ class _Channels:
                 flow.space = a.space
         return _Flow(a.space, a.const & b.const, a.value+b.value)
 
-# %% ../nbs/46_surgery.ipynb #59143995
 _KEEPS = (nn.ReLU, nn.Identity, nn.Dropout, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.Flatten)
 _LAYERS = (nn.Conv2d.forward, nn.Linear.forward, ConvWithConstant.forward)
 _ADDS = (operator.add, operator.iadd, torch.add)
@@ -84,7 +83,6 @@ def _is_layer(m):
 
 # %% ../nbs/46_surgery.ipynb #7d3bd4e9
 def _flow_out(channels, node, came=None, *others):
-    "The flow out of `node`, into which `came` and `others` flow"
     m = _module(channels.net, node)
     if any(m is known for known,*_ in channels.layers+channels.norms):
         raise ValueError(f"cannot follow channels where a layer is used twice ({node.target})")
