@@ -143,7 +143,9 @@ def config_of(options, dls, ball)->dict:
     names = 'keep','budget','p','map','seed','init','a','train_norm'
     sparse = None if options.dense else {name: getattr(options, name) for name in names}
     arch = arch_config(dls, options.model, options.widths, not options.no_lbn)
-    return arch | dict(data=dls.name, shape=list(dls.shape), classes=list(dls.classes),
+    with rb.core.fork_rng():                                          # looking draws a number
+        shape = list(dls.shape)
+    return arch | dict(data=dls.name, shape=shape, classes=list(dls.classes),
                        seed=options.seed, sparse=sparse, eps=ball.eps, norm=options.norm,
                        source=str(options.data))
 
