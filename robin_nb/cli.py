@@ -8,14 +8,14 @@ __all__ = ['PRESETS', 'fraction', 'arch_names', 'arch_config', 'bytes_of', 'conf
            'robin_reproduce', 'pages_folder', 'robin_pages']
 
 # %% ../nbs/90_cli.ipynb #233776f6
-import inspect, json, os, platform, re, shutil, subprocess, sys
+import inspect, json, os, platform, shutil, subprocess, sys
 from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from fastcore.meta import delegates
-import robin_nb
+import robin_nb as rb
 from .command import command, main                           # noqa: F401, for scripts
 
 # %% ../nbs/90_cli.ipynb #25a62547
@@ -32,8 +32,7 @@ def fraction(text:str)->float:
         raise ValueError(f"{text!r} is not a number such as 0.1 or 8/255") from None
 
 def _ball(norm, eps):
-    from robin_nb.minimax import BALLS
-    return BALLS[norm](fraction(eps))
+    return rb.minimax.BALLS[norm](fraction(eps))
 
 # %% ../nbs/90_cli.ipynb #628ab398
 def _widths(text):
@@ -43,80 +42,66 @@ def _widths(text):
         raise ValueError(f"widths are whole numbers such as 16,32,64; got {text!r}") from None
     return dict(widths=sizes, width=sizes[0] if len(sizes)==1 else sizes) if sizes else {}
 
-def arch_names()->list:
-    "What a network can be called: names in `ARCHS`, with a depth where there are several"
-    from robin_nb.models import ARCHS, DEPTHS
-    names = []
-    for name in ARCHS:
-        deep = 'depth' in ARCHS.arguments(name)
-        names += [f'{name}{depth}' for depth in DEPTHS] if deep else [name]
+def arch_names()->dict:
+    "What a network can be called: its name in `ARCHS`, and its depth where there are several"
+    names = {}
+    for arch in rb.models.ARCHS:
+        deep = 'depth' in rb.models.ARCHS.arguments(arch)
+        names |= {f'{arch}{depth}': (arch, depth) for depth in (rb.models.DEPTHS if deep else [''])}
     return names
 
 def arch_config(dls, model:str='small_cnn', widths:str='', lbn:bool=True)->dict:
     "'arch' and 'args' of the network called `model`, one of `arch_names`, for data `dls`"
-    from robin_nb.core import nearest
-    from robin_nb.models import ARCHS
     if len(dls.shape) != 3:
         raise ValueError(f"{dls.name} has points of shape {dls.shape}; "
                          "these models take images (c,h,w)")
-    nearest(model, dict.fromkeys(arch_names()), 'model')
-    arch,depth = (model,'') if model in ARCHS else re.fullmatch(r'(.+?)(\d*)', model).groups()
-    facts = dict(c_in=dls.shape[0], n_out=dls.n_classes, lbn=lbn,
-                 normalize=[list(dls.mean), list(dls.std)], depth=depth and int(depth),
+    arch,depth = rb.core.nearest(model, arch_names(), 'model')
+    facts = dict(c_in=dls.shape[0], n_out=dls.n_classes, lbn=lbn, depth=depth,
+                 normalize=[list(dls.mean), list(dls.std)],
                  stem='imagenet' if dls.shape[-1] > 96 else 'cifar') | _widths(widths)
-    asked = ARCHS.arguments(arch)
+    asked = rb.models.ARCHS.arguments(arch)
     return dict(arch=arch, args={name: v for name,v in facts.items() if name in asked})
 
 # %% ../nbs/90_cli.ipynb #1484bbec
 def bytes_of(model)->int:
     "Bytes of `model` on disk: masks at their limit, norms in fp16; dense weights 4 each"
     from torch.nn.modules.batchnorm import _BatchNorm
-    from robin_nb.budgets import mask_bytes
-    from robin_nb.maps import mask_table
     norms = 4*sum(m.num_features for m in model.modules() if isinstance(m, _BatchNorm))
     try:
-        rows = mask_table(model)[:-1]
+        rows = rb.mask_table(model)[:-1]
     except ValueError:
         return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim > 1)
-    return norms + round(mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
+    return norms + round(rb.budgets.mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
 
 # %% ../nbs/90_cli.ipynb #e13ccfc5
-def _figures(model, history, dls, ball, out):
-    "history.png, attacks.png and, of a sparse model, masks.png in folder `out`"
+def _figures(model, history, dls, ball, dense, out):
+    "history.png, attacks.png and, unless `dense`, masks.png in folder `out`"
     import torch
     from matplotlib import pyplot as plt
-    from robin_nb.core import replacing
-    from robin_nb.maps import masks
-    from robin_nb.pgd import pgd
-    from robin_nb.viz import STYLE, show_attacks, show_history, show_masks
-    x,y,_ = next(iter(dls.test))
-    x,y = x[:8].cpu(), y[:8].cpu()
     device = next(model.parameters()).device
-    d = pgd(ball, 20)(model, x.to(device), y.to(device)).cpu()
+    x,y = [t[:8].to(device) for t in next(iter(dls.test))[:2]]
+    d = rb.pgd(ball, 20)(model, x, y)
     with torch.no_grad():
-        before, after = (model(t.to(device)).argmax(1).cpu() for t in (x, x+d))
-    with plt.rc_context(STYLE):
-        figs = dict(history=show_history(history, chance=1/dls.n_classes).figure)
-        figs['attacks'] = show_attacks(x, d, dls.classes, before, after, y)
-        try:
-            figs['masks'] = show_masks(masks(model))
-        except ValueError:                                            # a dense model has none
-            pass
+        before, after = (model(t).argmax(1) for t in (x, x+d))
+    with plt.rc_context(rb.viz.STYLE):
+        figs = dict(history=rb.viz.show_history(history, chance=1/dls.n_classes).figure,
+                    attacks=rb.viz.show_attacks(x, d, dls.classes, before, after, y))
+        if not dense:
+            figs['masks'] = rb.viz.show_masks(rb.masks(model))
         for name,fig in figs.items():
-            with replacing(out/f'{name}.png') as part:
+            with rb.core.replacing(out/f'{name}.png') as part:
                 fig.savefig(part)
             plt.close(fig)
 
 # %% ../nbs/90_cli.ipynb #6f63f02d
 def _join():
     "The device of this process; started by `torchrun`, it joins the others first"
-    import torch
-    from robin_nb.core import default_device
     if int(os.environ.get('WORLD_SIZE', 1))==1:
-        return default_device()
+        return rb.core.default_device()
     if not find_spec('accelerate'):
         raise ImportError("several processes need accelerate: pip install 'robin_nb[train]'; "
                           "one process works without")
+    import torch
     from accelerate import PartialState
     return PartialState(cpu=not torch.cuda.is_available()).device
 
@@ -127,107 +112,89 @@ def _leave():
     os._exit(0)
 
 # %% ../nbs/90_cli.ipynb #c914b6ff
-def _named_rules(o, net, dls, ball):
-    "The rules that `o.rules` names, made for this network and these data"
-    names = [name.strip() for name in o.rules.split(',') if name.strip()]
-    if not names:
-        return []
-    from robin_nb.maps import mask_table
-    from robin_nb.rules import RULES
-    rows = [] if o.dense else list(mask_table(net))
-    counts = [r['k'] for r in rows[:-1]]
-    facts = dict(counts=counts, k=sum(counts), seed=o.seed, dls=dls, ball=ball, steps=o.steps,
-                 epochs=o.epochs)
-    return [RULES.make(name, **facts) for name in names]
-
 def _callbacks(o, attack, minutes, quiet, restart, out):
-    "What a run with the options `o` hangs on its loop"
-    import torch
-    from robin_nb.additions import additions
-    from robin_nb.checkpoint import Checkpoint, TimeLimit
-    from robin_nb.faster import AttackInside, ChannelsLast, Compile, Precision
-    from robin_nb.loop import Schedule, cosine
-    from robin_nb.train import Progress, Validate
     if minutes < 0:
         raise ValueError(f"minutes must be positive, or 0 for no limit; got {minutes}")
-    asked = [(minutes, lambda: TimeLimit(minutes)), (o.bf16, lambda: Precision(torch.bfloat16)),
-             (o.channels_last, ChannelsLast), (o.additions, lambda: AttackInside(additions)),
-             (o.compile, lambda: Compile(o.compile))]
-    always = [Schedule(cosine(o.warmup)), Validate(attack, o.every), Progress(not quiet),
-              Checkpoint(out, not restart, vars(o))]
-    return always + [make() for wanted,make in asked if wanted]
+    made = [rb.loop.Schedule(rb.loop.cosine(o.warmup)), rb.train.Validate(attack, o.every),
+            rb.train.Progress(not quiet), rb.Checkpoint(out, not restart, vars(o))]
+    if minutes:
+        made.append(rb.checkpoint.TimeLimit(minutes))
+    if o.bf16:
+        import torch
+        made.append(rb.faster.Precision(torch.bfloat16))
+    if o.channels_last:
+        made.append(rb.faster.ChannelsLast())
+    if o.additions:
+        made.append(rb.faster.AttackInside(rb.additions))
+    if o.compile:
+        made.append(rb.faster.Compile(o.compile))
+    return made
+
+def _named_rules(o, net, dls, ball):
+    counts = [] if o.dense else [row['k'] for row in rb.mask_table(net)[:-1]]
+    facts = dict(counts=counts, k=sum(counts), seed=o.seed, dls=dls, ball=ball, steps=o.steps,
+                 epochs=o.epochs)
+    names = [name.strip() for name in o.rules.split(',')]
+    return [rb.rules.RULES.make(name, **facts) for name in names if name]
 
 # %% ../nbs/90_cli.ipynb #b1cd30b5
 def config_of(options, dls, ball)->dict:
     "The `config` of the network that the `options` of `robin_prune` describe, for data `dls`"
-    asked = vars(options)
     names = 'keep','budget','p','map','seed','init','a','train_norm'
-    sparse = None if options.dense else {name: asked[name] for name in names}
+    sparse = None if options.dense else {name: getattr(options, name) for name in names}
     arch = arch_config(dls, options.model, options.widths, not options.no_lbn)
-    return arch | dict(data=dls.name, classes=list(dls.classes), seed=options.seed, sparse=sparse,
-                       eps=ball.eps, norm=options.norm, source=str(options.data))
+    with rb.core.fork_rng():                                          # looking draws a number
+        shape = list(dls.shape)
+    return arch | dict(data=dls.name, shape=shape, classes=list(dls.classes),
+                       seed=options.seed, sparse=sparse, eps=ball.eps, norm=options.norm,
+                       source=str(options.data))
 
 def _reported(o, net, config, history, results):
-    "The content of report.json"
     import torch
-    from robin_nb.maps import mask_table
-    versions = dict(robin_nb=robin_nb.__version__, torch=torch.__version__,
+    versions = dict(robin_nb=rb.__version__, torch=torch.__version__,
                     python=platform.python_version())
     best = history.best
     return dict(settings=vars(o), finished=len(history)==o.epochs,
                 best_epoch=best and best['epoch'], config=config, versions=versions,
-                bytes=bytes_of(net),
-                layers=[] if o.dense else list(mask_table(net)),
+                bytes=bytes_of(net), layers=[] if o.dense else list(rb.mask_table(net)),
                 test={name: r.as_dict() for name,r in zip(('clean','robust'), results)},
                 seconds=round(sum(r['seconds'] for r in history), 1), history=list(history))
 
 # %% ../nbs/90_cli.ipynb #c538f073
 def _prune(out, minutes, restart, no_figures, quiet, **asked):
-    from robin_nb.core import ranks, set_seed
-    from robin_nb.data import load_data
-    from robin_nb.evaluate import judge
-    from robin_nb.models import build_model, save_model
-    from robin_nb.more_objectives import OBJECTIVES
-    from robin_nb.pgd import pgd
-    from robin_nb.train import fit, sgd
     o, out, device = SimpleNamespace(**asked), Path(out), _join()
     ball = _ball(o.norm, o.eps)
-    set_seed(o.seed)
-    dls = load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment).to(device)
+    rb.set_seed(o.seed)
+    dls = rb.load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment).to(device)
     config = config_of(o, dls, ball)
-    net = build_model(config).to(device)
-    objective = OBJECTIVES.make(o.objective, ball=ball, steps=o.steps, seed=o.seed, **dls.facts)
-    attack = None if o.objective=='clean' else pgd(ball, o.steps)
+    net = rb.build_model(config).to(device)
+    objectives = rb.more_objectives.OBJECTIVES
+    objective = objectives.make(o.objective, ball=ball, steps=o.steps, seed=o.seed, **dls.facts)
+    attack = None if o.objective=='clean' else rb.pgd(ball, o.steps)
     callbacks = _callbacks(o, attack, minutes, quiet, restart, out)
     callbacks += _named_rules(o, net, dls, ball)
-    opt = sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr)
-    history = fit(net, dls, o.epochs, objective, opt=opt, callbacks=callbacks, seed=o.seed)
-    if ranks()[0]:
+    opt = rb.sgd(o.lr, o.momentum, o.weight_decay, o.norm_lr)
+    history = rb.fit(net, dls, o.epochs, objective, opt=opt, callbacks=callbacks, seed=o.seed)
+    rank,world = rb.core.ranks()
+    if rank:
         _leave()                                                      # one of them writes
-    save_model(net, out/'model.safetensors', config)
-    results = [judge(net, dls.test, a) for a in (None, pgd(ball, 20))]
+    rb.save_model(net, out/'model.safetensors', config)
+    results = [rb.judge(net, dls.test, a) for a in (None, rb.pgd(ball, 20))]
     report = _reported(o, net, config, history, results)
     if not no_figures:
-        _figures(net, history, dls, ball, out)
-    _tell(report, results, quiet, out)
-    if ranks()[1] > 1:
-        _leave()
-
-# %% ../nbs/90_cli.ipynb #25f51e6d
-def _tell(report, results, quiet, out):
-    from robin_nb.core import write_json
-    write_json(report, out/'report.json')
-    epochs, asked = len(report['history']), report['settings']['epochs']
+        _figures(net, history, dls, ball, o.dense, out)
+    rb.core.write_json(report, out/'report.json')
     if not report['finished']:
-        print(f"stopped after {epochs} of {asked} epochs; the same command goes on")
+        print(f"stopped after {len(history)} of {o.epochs} epochs; the same command goes on")
     if not quiet:
         print(*results, f"{report['bytes']:,} bytes, in {out}", sep='\n')
+    if world > 1:
+        _leave()
 
 # %% ../nbs/90_cli.ipynb #37e3292b
 _PAPER = dict(keep=.01, p=.1, a=.01, bs=256, lr=.1, warmup=0., augment=True, steps=10)
 
 def _presets():
-    "Settings of published runs, by name"
     found = {}
     for depth in 34,18,50:
         for data,eps in ('cifar10','8/255'), ('cifar100','4/255'):
@@ -246,11 +213,10 @@ def _after_preset(f):
     "`f`, called with the settings of its `preset` where nothing else was said"
     @wraps(f)
     def run(*args, **kw):
-        from robin_nb.core import nearest
         all_of = inspect.signature(f)
         said = all_of.bind(*args, **kw).arguments
         name = said.get('preset')
-        published = nearest(name, PRESETS, 'preset') if name else {}
+        published = rb.core.nearest(name, PRESETS, 'preset') if name else {}
         whole = all_of.bind(**published | said)
         whole.apply_defaults()
         return f(**whole.arguments)
@@ -278,7 +244,7 @@ def _training(
     additions:bool=False,  # Attacks by addition, on a CPU with numba
     compile:str='',            # Mode of torch.compile, such as default or reduce-overhead
 ):
-    "What `robin_prune` takes besides, on how to train"
+    "How `robin_prune` trains"
 
 # %% ../nbs/90_cli.ipynb #3f31314c
 @command
@@ -308,105 +274,74 @@ def robin_prune(
 ):
     """Find a robust +-1 network inside a random one, and write model.safetensors, report.json and
     figures to `out`"""
-    said = locals() | kwargs
-    _prune(**{name: v for name,v in said.items() if name not in ('preset','kwargs')})
+    asked = locals() | kwargs
+    del asked['preset'], asked['kwargs']
+    _prune(**asked)
 
 # %% ../nbs/90_cli.ipynb #59e23335
-def _report(file):
-    try:
-        return json.loads(Path(file).read_text())
-    except (OSError, ValueError) as e:
-        raise ValueError(f"{file} is not a report of robin_evaluate ({type(e).__name__})") from None
-
 def open_model(file)->tuple:
     "The model in `file`, a packed one if its name ends with .robin, and its config"
-    from robin_nb.models import load_model
-    from robin_nb.packed import load_packed
-    return (load_packed if str(file).endswith('.robin') else load_model)(file)
-
-# %% ../nbs/90_cli.ipynb #3a9d7334
-def _curve(model, dl, ball, o):
-    from robin_nb.evaluate import eps_curve
-    from robin_nb.minimax import Linf
-    sizes = [ball.eps*f for f in (0, .25, .5, 1, 1.5, 2, 3, 5)]
-    meant = [e for e in sizes if e <= 1 or not isinstance(ball, Linf)]
-    return eps_curve(model, dl, meant, type(ball), o.steps, o.n, o.restarts, o.seed)
-
-def _check(model, dl, ball, o):
-    from robin_nb.evaluate import check_attack
-    return check_attack(model, dl, ball, o.n or 200, o.steps)
-
-def _autoattack(model, dl, ball, o):
-    from robin_nb.core import Table
-    from robin_nb.evaluate import autoattack
-    result = autoattack(model, dl, ball, o.n, seed=o.seed, resume=o.resume, progress=True)
-    print(Table(result.settings['by_attack']))
-    return result
-
-_LOOKS = dict(autoattack=_autoattack, curve=_curve, check=_check)     # what is more than an attack
+    return (rb.load_packed if str(file).endswith('.robin') else rb.load_model)(file)
 
 def attack_names()->list:
     "What `robin_evaluate --attack` can be: names in `ATTACKS`, and three that are more than that"
-    import_module('robin_nb.apgd')                                    # registers its own
-    from robin_nb.pgd import ATTACKS
-    return [*ATTACKS, *_LOOKS]
+    from robin_nb.apgd import ATTACKS                                 # with its own
+    return [*ATTACKS, 'autoattack', 'curve', 'check']
 
-# %% ../nbs/90_cli.ipynb #e54b765f
-def _attacked(name, model, dl, ball, o):
-    "What the attack of this `name` finds"
-    from robin_nb.core import nearest
-    from robin_nb.evaluate import judge
-    from robin_nb.pgd import ATTACKS
-    nearest(name, dict.fromkeys(attack_names()), 'attack')
-    if name in _LOOKS:
-        return _LOOKS[name](model, dl, ball, o)
-    attack = ATTACKS.make(name, ball=ball, steps=o.steps, restarts=o.restarts, seed=o.seed)
-    return judge(model, dl, attack, o.n)
-
-# %% ../nbs/90_cli.ipynb #c4e197c7
-def _written(model, dl, first, result, classes, facts, out):
-    "Print by class, and write the report to `out`"
-    from robin_nb.core import write_json
-    from robin_nb.evaluate import Result, evaluation
-    if isinstance(result, Result):
-        result.classes = classes
-        print(result.per_class())
-        beside = Path(facts['file']).parent/'evaluation.json'
-        write_json(evaluation(model, dl, [first, result], **facts), out or beside)
-    elif out:
-        write_json(dict(facts, clean=first.as_dict(), attack=list(result)), out)
-
-# %% ../nbs/90_cli.ipynb #900c4237
 def _opened(o, report):
-    "The model, its config, the name of the data and their test part, as said or as in `report`"
-    from robin_nb.core import default_device
-    from robin_nb.data import load_data
+    "The model, its config, the data's name and test part, as said or as in `report`"
     file = o.file or report.get('file')
     if not file:
         raise ValueError("name a model file, or a report with --verify")
     model,config = open_model(file)
     source = o.data or report.get('data') or config['source']
-    return model.to(default_device()), config, source, load_data(source, o.root).test
+    model.to(rb.core.default_device())
+    return model, config, source, rb.load_data(source, o.root).test
 
 def _verify(o):
-    from robin_nb.evaluate import verify
-    said = _report(o.verify)
+    try:
+        said = json.loads(Path(o.verify).read_text())
+    except (OSError, ValueError) as e:
+        raise ValueError(f"{o.verify} is not a report of robin_evaluate "
+                         f"({type(e).__name__})") from None
     model,_,_,dl = _opened(o, said)
-    table = verify(said, model, dl)
+    table = rb.evaluate.verify(said, model, dl)
     print(table)
     if any(r['verdict'] != 'good' for r in table):
         raise ValueError(f"{o.verify} does not hold")
 
+# %% ../nbs/90_cli.ipynb #3a9d7334
+def _attacked(model, dl, ball, o):
+    from robin_nb.apgd import ATTACKS
+    rb.core.nearest(o.attack, dict.fromkeys(attack_names()), 'attack')
+    if o.attack=='check':
+        return rb.check_attack(model, dl, ball, o.n or 200, o.steps)
+    if o.attack=='curve':
+        sizes = [ball.eps*f for f in (0, .25, .5, 1, 1.5, 2, 3, 5)]
+        meant = [e for e in sizes if e <= 1 or not isinstance(ball, rb.Linf)]
+        return rb.eps_curve(model, dl, meant, type(ball), o.steps, o.n, o.restarts, o.seed)
+    if o.attack=='autoattack':
+        result = rb.autoattack(model, dl, ball, o.n, seed=o.seed, resume=o.resume, progress=True)
+        print(rb.Table(result.settings['by_attack']))
+        return result
+    attack = ATTACKS.make(o.attack, ball=ball, steps=o.steps, restarts=o.restarts, seed=o.seed)
+    return rb.judge(model, dl, attack, o.n)
+
 def _evaluate(o):
-    from robin_nb.evaluate import judge
     model,config,source,dl = _opened(o, {})
     ball = _ball(config.get('norm', 'linf'), config.get('eps', .1) if o.eps is None else o.eps)
-    first = judge(model, dl, n=o.n)
-    print(first)
-    result = _attacked(o.attack, model, dl, ball, o)
+    clean = rb.judge(model, dl, n=o.n)
+    print(clean)
+    result = _attacked(model, dl, ball, o)
     print(result)
     facts = dict(file=str(o.file), data=str(source))
-    _written(model, dl, first, result, config['classes'], facts, o.out)
+    if isinstance(result, rb.evaluate.Result):
+        result.classes = config['classes']
+        print(result.per_class())
+        report = rb.evaluate.evaluation(model, dl, [clean, result], **facts)
+        rb.core.write_json(report, o.out or Path(o.file).parent/'evaluation.json')
+    elif o.out:
+        rb.core.write_json(dict(facts, clean=clean.as_dict(), attack=list(result)), o.out)
 
 # %% ../nbs/90_cli.ipynb #60b7ba50
 @command
@@ -438,24 +373,20 @@ def robin_info(
     file:str,                  # A model file written by robin_prune or robin_pack
 ):
     "Say what the model in `file` is, layer by layer, and what it weighs"
-    from robin_nb.core import Table
-    from robin_nb.maps import mask_table
-    from robin_nb.packed import packed_table
     model,config = open_model(file)
     args, sparse = config.pop('args'), config.pop('sparse')
-    rows = {**config, **args, **(sparse or {'sparse': 'no, dense'})}
-    print(Table(dict(setting=k, value=v) for k,v in rows.items()))
+    rows = config | args | (sparse or {'sparse': 'no, dense'})
+    print(rb.Table(dict(setting=k, value=v) for k,v in rows.items()))
     if str(file).endswith('.robin'):
-        print(packed_table(file))
+        print(rb.packed.packed_table(file))
         return
     if sparse:
-        print(mask_table(model))
-    takes = f"{Path(file).stat().st_size:,}"
-    print(f"{bytes_of(model):,} bytes (masks at their limit, norms in fp16), {takes} in the file")
+        print(rb.mask_table(model))
+    print(f"{bytes_of(model):,} bytes (masks at their limit, norms in fp16), "
+          f"{Path(file).stat().st_size:,} in the file")
 
 # %% ../nbs/90_cli.ipynb #f531711e
 def _both(file, out):
-    "A line with the sizes of two files"
     return ', '.join(f'{Path(f).stat().st_size:,} bytes in {f}' for f in (file, out))
 
 @command
@@ -465,11 +396,9 @@ def robin_pack(
     statistics:str='fp16',     # How norms are kept
 ):
     "Pack the sparse model in `file` near the entropy of its mask, and say what each part weighs"
-    from robin_nb.models import load_model
-    from robin_nb.packed import packed_table, save_packed
-    model,config = load_model(file)
-    save_packed(model, out, config, statistics)
-    print(packed_table(out), _both(file, out), sep='\n')
+    model,config = rb.load_model(file)
+    rb.save_packed(model, out, config, statistics)
+    print(rb.packed.packed_table(out), _both(file, out), sep='\n')
 
 @command
 def robin_unpack(
@@ -477,10 +406,8 @@ def robin_unpack(
     out:str,                   # A safetensors file with plain weights
 ):
     "Write the network in packed `file` as plain weights, most of them 0"
-    from robin_nb.models import save_model
-    from robin_nb.packed import load_packed
-    model,config = load_packed(file)
-    save_model(model, out, {**config, 'sparse': None})
+    model,config = rb.load_packed(file)
+    rb.save_model(model, out, config | dict(sparse=None))
     print(_both(file, out))
 
 # %% ../nbs/90_cli.ipynb #578daf62
@@ -493,20 +420,18 @@ def robin_export(
 ):
     """Take dead channels out of the model in `file`, fold its norms, and write it for another
     runtime: images in [0,1], as many as you like, to logits"""
-    from robin_nb.data import load_data
-    from robin_nb.maps import bake, prunable
-    from robin_nb.packed import to_onnx, to_program
-    from robin_nb.surgery import drop_dead, size_table
     if not out.endswith(('.onnx','.pt2')):
         raise ValueError(f"out must end with .onnx or .pt2; got {out!r}")
     model,config = open_model(file)
     sides = [int(s) for s in (size or '').split(',') if s]
-    sides = sides or load_data(config['source'], root).shape[1:]
-    plain = bake(model)
-    first = next(iter(prunable(plain).values()))
-    shape, small = (first.in_channels, *sides), drop_dead(model)
-    print(size_table(plain, small, shape))
-    (to_onnx if out.endswith('.onnx') else to_program)(small, out, shape)
+    if not sides:
+        sides = (config.get('shape') or rb.load_data(config['source'], root).shape)[1:]
+    small = rb.drop_dead(model)
+    first = next(iter(rb.maps.prunable(small).values()))
+    shape = first.in_channels, *sides
+    print(rb.surgery.size_table(model, small, shape))
+    write = rb.packed.to_onnx if out.endswith('.onnx') else rb.packed.to_program
+    write(small, out, shape)
     print(f"{Path(out).stat().st_size:,} bytes in {out}")
 
 # %% ../nbs/90_cli.ipynb #d7d7dae1
@@ -524,20 +449,14 @@ def robin_reproduce(
     dry_run:bool=False):  # Print the names of the cells and stop
     """Run every method of the paper's table, its ablation, or what becomes of tickets: a folder
     for each cell, one tidy cells.csv, one page"""
-    from robin_nb.reproduce import run_cells
-    run_cells(what, scale, out, data, root, shard, seeds, only, minutes, dry_run)
+    rb.reproduce.run_cells(what, scale, out, data, root, shard, seeds, only, minutes, dry_run)
 
 # %% ../nbs/90_cli.ipynb #6b3a47f6
 def pages_folder()->Path:
     "Where the pages of the installed package are"
-    here = Path(robin_nb.__file__).parent
+    here = Path(rb.__file__).parent
     return next((f for f in (here/'nbs', here.parent/'nbs') if f.is_dir()), here/'nbs')
 
-def _shipped(page, part):
-    hidden = any(q.startswith(('.', '_')) for q in part.parts)
-    return page.suffix in ('.ipynb','.png','.json') and not hidden
-
-# %% ../nbs/90_cli.ipynb #223baaee
 @command
 def robin_pages(
     folder:str,                # Copied to; files that are there stay as they are
@@ -550,7 +469,8 @@ def robin_pages(
                                 "or a checkout")
     for page in sorted(source.rglob('*')):
         part = page.relative_to(source)
-        if not _shipped(page, part):
+        hidden = any(q.startswith(('.', '_')) for q in part.parts)
+        if hidden or page.suffix not in ('.ipynb','.png','.json'):
             continue
         if (folder/part).exists():
             kept += 1

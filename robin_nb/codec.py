@@ -11,7 +11,7 @@ import numpy as np
 
 # %% ../nbs/48_codec.ipynb #9cc83224
 def write_numbers(numbers)->bytes:
-    "Whole `numbers` as bytes: seven bits in each, of which the eighth says that more follow"
+    "Whole `numbers` as bytes of seven bits; the eighth says that more follow"
     out = bytearray()
     for v in numbers:
         while v > 127:
@@ -45,7 +45,7 @@ def _stream():
     return constriction.stream
 
 def _gap_models(n, k, largest):
-    "How many low bits of a gap are stored as they are, models of the others and of these, or None"
+    "How many low bits of a gap are stored as they are; models, or None, of the others and of these"
     model = _stream().model
     low,ratio = max(0, largest.bit_length()-12), 1-k/n
     for _ in range(low):

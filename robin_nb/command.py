@@ -22,7 +22,7 @@ class _Parser(ArgumentParser):
 _BARE = ('file','what')               # said without a flag, even where they may be left out
 
 def _add(made, name, p, names):
-    "Add the parameter `name` of a function, with its docment `p`, to the parser `made`"
+    "Add the parameter `name`, with its docment `p`, to the parser `made`"
     needed = p.default is inspect.Parameter.empty
     what = p.docment or ''
     if name in names:
@@ -32,10 +32,8 @@ def _add(made, name, p, names):
     said = dict(help=what.replace('%', '%%'))
     kind = next((k for k in get_args(p.anno) if k is not type(None)), p.anno)     # of str|None, str
     flags = dict.fromkeys([f'--{name}', f"--{name.replace('_', '-')}"])
-    if needed:
-        made.add_argument(name, type=kind, **said)
-    elif name in _BARE:
-        made.add_argument(name, type=kind, nargs='?', **said)
+    if needed or name in _BARE:
+        made.add_argument(name, type=kind, nargs=None if needed else '?', **said)
     elif p.anno is bool:
         made.add_argument(*flags, action='store_true', **said)
         off = [f'--no_{name}', f"--no-{name.replace('_', '-')}"]     # takes back a preset's
@@ -61,8 +59,7 @@ def command(function):
     "`function` as a command: `main` knows its name, and its foreseen errors are one line each"
     @wraps(function)
     def run(*args, **kw):
-        from robin_nb.core import one_line_errors
-        with one_line_errors(function.__name__):
+        with robin_nb.core.one_line_errors(function.__name__):
             return function(*args, **kw)
     COMMANDS[function.__name__] = run
     return run

@@ -191,12 +191,13 @@ def load_strictly(model, state, otherwise:str):
 
 # %% ../nbs/26_models.ipynb #34a88485
 @torch.no_grad()
-def check_same(model, built):
-    "ValueError unless `built` gives the logits of `model`: with the same tensors it may not"
-    model,built = [bake(m).cpu().eval() for m in (model, built)]
+def check_same(model, built, shape=None):
+    """ValueError unless `built` gives the logits of `model`: with the same tensors it may not
+
+    Both in eval mode on the CPU; asked about pictures of `shape` (c,h,w), by default 32x32."""
     first = next(iter(prunable(built).values()))
-    g = torch.Generator().manual_seed(0)
-    x = torch.rand(2, first.in_channels, 32, 32, generator=g, dtype=first.weight.dtype)
+    shape, g = shape or (first.in_channels, 32, 32), torch.Generator().manual_seed(0)
+    x = torch.rand(2, *shape, generator=g, dtype=first.weight.dtype)
     z,other = model(x),built(x)
     largest = z.nan_to_num().abs().max().item() if len(z) else 0.
     close = dict(rtol=1e-4, atol=1e-4*largest, equal_nan=True)
@@ -210,7 +211,9 @@ def save_model(model:nn.Module, file, config:dict):
     with fork_rng():
         built = build_model(config)
     words = 'the config does not describe this model'
-    check_same(model, load_strictly(built, model.state_dict(), words))
+    load_strictly(built, model.state_dict(), words)
+    plain = [bake(m).cpu().eval() for m in (model, built)]
+    check_same(*plain, shape=config.get('shape'))
     tensors = {name: t.detach().cpu() for name,t in model.state_dict().items()}
     whole = {name: t.contiguous().clone() for name,t in tensors.items()}
     with replacing(file) as part:

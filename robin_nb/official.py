@@ -59,15 +59,15 @@ def _theirs(name, stem):
 
 # %% ../nbs/56_official.ipynb #027f2418
 _IMAGENET = (.485,.456,.406),(.229,.224,.225)
-_STATISTICS = {
-    ('official','cifar',10): ((.4914,.4822,.4465),(.2023,.1994,.2010)),
-    ('official','cifar',100): ((.5071,.4867,.4408),(.2675,.2565,.2761)),
-    ('official','imagenet',100): _IMAGENET,
-    ('hidden','cifar',10): ((.491,.482,.447),(.247,.243,.262)),
-    ('hidden','imagenet',1000): _IMAGENET}
+_STATISTICS = {                         # (of hidden-networks?, stem, classes)
+    (False,'cifar',10): ((.4914,.4822,.4465),(.2023,.1994,.2010)),
+    (False,'cifar',100): ((.5071,.4867,.4408),(.2675,.2565,.2761)),
+    (False,'imagenet',100): _IMAGENET,
+    (True,'cifar',10): ((.491,.482,.447),(.247,.243,.262)),
+    (True,'imagenet',1000): _IMAGENET}
 
 def _layout(state, file, p):
-    "What the names say: prefix, whether of RobustBinarySubNet, stem, whether with a last norm"
+    "What the names say: their prefix, the stem, whether there is a last norm"
     prefixes = [q for q in ('module.1.','1.','module.','') if q+'conv1.weight' in state]
     if not prefixes:
         raise ValueError(f"{file} has no conv1.weight, so it is no ResNet of RobustBinarySubNet "
@@ -80,18 +80,16 @@ def _layout(state, file, p):
         code = ("RobustBinarySubNet: p must be a number, .1 for the published files" if authors
                 else "hidden-networks, where all layers keep the same share: p must be None")
         raise ValueError(f"{file} is of {code}")
-    return prefix, authors, stem, authors and has(prefix+'last.')
+    return prefix, stem, authors and has(prefix+'last.')
 
 # %% ../nbs/56_official.ipynb #aa3342c7
 def _kind(t):
-    "Shape and type of `t`"
     if not isinstance(t, torch.Tensor):
         return type(t).__name__
     return f"{'x'.join(map(str, t.shape)) or 'number'} of {t.dtype}"
 
 def _fill(net, state, keys, what):
-    """Copy all of `state` into `net` by `keys`, from our names to theirs; ValueError with the first
-    of theirs that does not fit `what`"""
+    "Copy `state` into `net` by `keys`, from our names to theirs; all of it must fit"
     unknown = set(state)-set(keys.values())
     if unknown:
         raise ValueError(f"{what} has no {min(map(str, unknown))}")
@@ -115,13 +113,14 @@ def _warn_of_ties(net):
 
 # %% ../nbs/56_official.ipynb #f573ddeb
 def _sparse(net, keep, p):
-    "`net` with masks as in their code; `p` None: as in hidden-networks, whose weights are kept"
+    "`net` with masks as in their code, on its own weights"
     def as_they_are(w, **kw):
         return w
     sparsify(net, keep, power(1) if p is None else official(p), init=as_they_are)
     if p is None:
         for m in score_maps(net).values():
-            m.k.fill_(m.scores.numel()-int((1-keep)*m.scores.numel()))
+            n = m.scores.numel()
+            m.k.fill_(n-int((1-keep)*n))
     return net
 
 # %% ../nbs/56_official.ipynb #c2afc089
@@ -133,12 +132,13 @@ def load_official(
     p:float|None,     # How it is shared between the layers; None for hidden-networks: equal shares
     normalize=None,   # (mean, std) per channel; default: that of their code for such a network
 )->tuple[nn.Module,dict]:
-    """The sparsified network in a checkpoint of the authors, in eval mode, from images (n,3,h,w) in
-    [0,1] to logits, and its config. ValueError, by name, for any key that is unknown, missing or of
-    another shape; a warning where equal scores leave a mask open"""
+    """The sparsified network in a checkpoint of the authors, in eval mode, and its config
+
+    From images (n,3,h,w) in [0,1] to logits. ValueError for a key that is unknown, missing or of
+    another shape; a warning where equal scores leave a mask open."""
     state = _tensors(file)
-    prefix,authors,stem,lbn = _layout(state, file, p)
-    normalize = normalize or _STATISTICS.get(('official' if authors else 'hidden', stem, n_out))
+    prefix,stem,lbn = _layout(state, file, p)
+    normalize = normalize or _STATISTICS.get((p is None, stem, n_out))
     if normalize is None:
         raise ValueError(f"their code has no {stem} network of {n_out} classes; "
                          "give normalize=(mean, std)")
@@ -150,6 +150,6 @@ def load_official(
     _fill(net, state, keys, what)
     _warn_of_ties(net)
     config = dict(arch='resnet', args=args)
-    if authors:
+    if p is not None:
         config['sparse'] = dict(keep=keep, budget='official', p=p)
     return net.eval(), config

@@ -50,7 +50,7 @@ def split_parts(data:bytes)->dict:
 
 # %% ../nbs/50_packed.ipynb #cfde80b9
 def _is_like(v, default):
-    "Whether `v` is of the kind of a maker's `default`, and no larger than networks are"
+    "Whether `v` is of the kind of a maker's `default`, in sizes that networks have"
     kind = type(default) if isinstance(default, (bool, int, float, str, tuple)) else type(v)
     if kind in (int, tuple):
         numbers = v if type(v) is list else [v]
@@ -64,12 +64,14 @@ def _check_normalize(v, channels):
 
 # %% ../nbs/50_packed.ipynb #90e067fa
 def _plain_model(config, max_weights):
-    "The dense network of `config`, every argument of which was looked at first"
+    "The dense network of `config`, whose arguments were looked at first"
     if type(config) is not dict or type(config.get('args')) is not dict:
         raise ValueError("a config is a dictionary of an arch with args")
-    arch,dense = config.get('arch'), {**config, 'sparse': None}
+    arch,dense = config.get('arch'), config | dict(sparse=None)
     asked = ARCHS.arguments(arch)
     known = dict(c_in=1, n_out=1, lbn=True) | {name: q.default for name,q in asked.items()}
+    if not _is_like(config.get('shape', 1), ()):
+        raise ValueError(f"shape must be numbers in 1..65536; got {config['shape']!r}")
     for name,v in config['args'].items():
         if not _is_like(v, known.get(name)):
             raise ValueError(f"{name} must be as {arch} has it, numbers in 1..65536; got {v!r}")
@@ -138,7 +140,6 @@ def _write_layers(net, seed):
 # %% ../nbs/50_packed.ipynb #3c64c634
 @torch.no_grad()
 def _read_layers(net, parts, seed):
-    "Fill the layers of `net` with what `_write_layers` has written"
     weights = [m.weight for m in prunable(net).values()]
     numbers = read_numbers(parts['layers'])
     if len(numbers) != 4*len(weights):
@@ -163,20 +164,21 @@ def _read_layers(net, parts, seed):
 # %% ../nbs/50_packed.ipynb #877dad00
 _KINDS = dict(fp16='<f2', fp32='<f4')
 
-def _batch_norms(net):
-    return [m for m in net.modules() if isinstance(m, _BatchNorm)]
+def _norms(net, affine):
+    "Of each norm of `net` the eps, and the tensors that a file holds"
+    for m in net.modules():
+        if isinstance(m, _BatchNorm):
+            if not m.track_running_stats:
+                raise ValueError("a batch norm without running statistics cannot be packed")
+            rest = (m.weight.detach(), m.bias.detach()) if affine and m.affine else ()
+            yield m.eps, (m.running_mean, m.running_var, *rest)
 
 @np.errstate(all='ignore')
 def _write_norms(net, statistics, affine):
-    "The norms of `net` as bytes, with weights and biases if `affine`"
     found = [np.zeros(0)]
-    for m in _batch_norms(net):
-        if not m.track_running_stats:
-            raise ValueError("a batch norm without running statistics cannot be packed")
-        own = m.running_mean, m.running_var
-        found += squeeze(*own, m.eps) if statistics=='fp16' else own
-        if affine and m.weight is not None:
-            found += m.weight.detach(), m.bias.detach()
+    for eps,(mean,var,*rest) in _norms(net, affine):
+        found += squeeze(mean, var, eps) if statistics=='fp16' else (mean, var)
+        found += rest
     numbers = np.concatenate(found).astype(_KINDS[statistics])
     numbers[numbers==0] = 0                                           # which has one form
     if not np.isfinite(numbers).all():
@@ -187,17 +189,16 @@ def _write_norms(net, statistics, affine):
 @torch.no_grad()
 @np.errstate(all='ignore')
 def _read_norms(net, data, statistics, affine):
-    "Fill the norms of `net` with what `_write_norms` has written"
     numbers = np.frombuffer(data, _KINDS[statistics]).astype(np.float64)
-    for m in _batch_norms(net):
-        rows = 4 if affine and m.weight is not None else 2
-        own,numbers = np.split(numbers, [rows*m.num_features])
-        mean,var,*rest = own.reshape(rows, m.num_features)
+    for eps,tensors in _norms(net, affine):
+        shape = len(tensors), len(tensors[0])
+        own,numbers = np.split(numbers, [shape[0]*shape[1]])
+        mean,var,*rest = own.reshape(shape)
         if statistics=='fp16':
-            mean,var = unsqueeze(mean, var, m.eps)
+            mean,var = unsqueeze(mean, var, eps)
         if (var < 0).any():
             raise ValueError("a negative variance")
-        for t,found in zip((m.running_mean, m.running_var, m.weight, m.bias), (mean, var, *rest)):
+        for t,found in zip(tensors, (mean, var, *rest)):
             t.copy_(torch.from_numpy(found))
 
 # %% ../nbs/50_packed.ipynb #dca77c9d
@@ -207,7 +208,6 @@ def _seed(config):
     return seed if type(seed) is int and 0 <= seed < 2**64 else None
 
 def _write(net, config, statistics, affine):
-    "The parts of the file of `net`: there is one way to write it"
     parts = _write_layers(net, _seed(config))
     about = dict(config=config, signs='stored' if parts['signs'] else 'drawn',
                  statistics=statistics, affine=affine)
@@ -215,7 +215,7 @@ def _write(net, config, statistics, affine):
     return dict(parts, norms=_write_norms(net, statistics, affine), description=description)
 
 def _unsaid(net):
-    "Copies of the tensors of `net` that a file has no place for, by name"
+    "Copies of the tensors of `net` that a file has no place for"
     norms = [name for name,m in net.named_modules() if isinstance(m, _BatchNorm)]
     said = [f'{name}.weight' for name in prunable(net)]
     return {name: t.clone() for name,t in net.state_dict().items()
@@ -234,14 +234,15 @@ def save_packed(
     config = json.loads(json.dumps(config))
     net,plain = bake(model).cpu().eval(), _plain_model(config, 2**40)
     built,state = _unsaid(plain), net.state_dict()
-    check_same(net, load_strictly(plain, state, 'the config does not describe this model'))
+    load_strictly(plain, state, 'the config does not describe this model')
+    check_same(net, plain, config.get('shape'))
     for name,t in built.items():
         here,there = [each[t != state[name]].tolist() for each in (state[name], t)]
         if here:
             raise ValueError("the config does not describe this model: "
                              f"{name} is {here} here and {there} there")
-    norms = [m for m in _batch_norms(plain) if m.weight is not None]
-    affine = any(bool((m.weight != 1).any() or m.bias.any()) for m in norms)
+    affine = any(bool((t != usual).any()) for _,(_,_,*rest) in _norms(plain, True)
+                 for t,usual in zip(rest, (1, 0)))
     with replacing(file) as part:
         part.write_bytes(join_parts(_write(plain, config, statistics, affine)))
 
@@ -300,7 +301,7 @@ def packed_table(file)->Table:
     mask = sizes['channels']+sizes['positions']
     sizes |= dict(frame=len(data)-sum(sizes.values()), all=len(data))
     weights = [m.weight for m in prunable(net).values()]
-    n,k = [w.numel() for w in weights], [int((w != 0).sum()) for w in weights]
+    n,k = [w.numel() for w in weights], [int(w.count_nonzero()) for w in weights]
     limit = mask_bytes(n, k)
     sizes[f'limit: {sum(k):,} of {sum(n):,}, log2 C(n,k)'] = round(limit)
     table = Table(dict(part=name, bytes=size) for name,size in sizes.items())
@@ -316,16 +317,14 @@ def to_onnx(model:nn.Module, file, size):
         if not importlib.util.find_spec(name):
             raise ImportError(f"ONNX needs {name}: pip install 'robin_nb[export]'; "
                               "to_program works without")
-    with replacing(file) as part, warnings.catch_warnings():
-        warnings.simplefilter('ignore')
+    with replacing(file) as part, warnings.catch_warnings(action='ignore'):
         torch.onnx.export(
             fold_norms(model), (torch.zeros(2, *size),), part, dynamo=True, dynamic_shapes=_SHAPES,
             input_names=['images'], output_names=['logits'], external_data=False, verbose=False)
 
 def to_program(model:nn.Module, file, size):
     "Write `model` in eval mode to `file` as `torch.export` does: from images (n,*`size`), any n"
-    with replacing(file) as part, warnings.catch_warnings():
-        warnings.simplefilter('ignore')
-        example = torch.zeros(2, *size)
-        program = torch.export.export(fold_norms(model), (example,), dynamic_shapes=_SHAPES)
+    with replacing(file) as part, warnings.catch_warnings(action='ignore'):
+        program = torch.export.export(
+            fold_norms(model), (torch.zeros(2, *size),), dynamic_shapes=_SHAPES)
         torch.export.save(program, part)

@@ -46,75 +46,59 @@ SCALES = dict(
 def _use(name, **options):
     return name, options
 
-def _paper_row(method, fp, binary, theirs, network='full', pruning='dynamic'):
-    "A row of the paper's table; `theirs` are the paper's own accuracies, FP and ±1"
-    return dict(method=method, network=network, pruning=pruning, fp=fp, binary=binary,
-                paper_fp=theirs[0], paper_binary=theirs[1])
+_HEADS = 'method', 'network', 'pruning', 'fp', 'binary', 'paper_fp', 'paper_binary'
+PAPER = tuple(dict(zip(_HEADS, row)) for row in (
+    ('AT', 'full', 'not pruned', _use('at'), _use('at_binary'), 43.26, 40.34),
+    ('AT', 'full, LBN', 'not pruned', _use('at', lbn=True), _use('at_binary', lbn=True),
+     42.39, 39.58),
+    ('AT', 'small', 'not pruned', _use('small_at'), _use('small_at', binary=True), 38.81, 26.03),
+    ('FlyingBird', 'full', 'dynamic', _use('flying_bird'), _use('flying_bird', binary=True),
+     45.86, 34.37),
+    ('FlyingBird+', 'full', 'dynamic', _use('flying_bird_plus'),
+     _use('flying_bird_plus', binary=True), 44.57, 33.33),
+    ('BCS', 'full', 'dynamic', _use('bcs'), None, 43.51, None),
+    ('RST', 'full', 'p = 1.0', _use('rst'), None, 34.95, None),
+    ('RST', 'full, LBN', 'p = 1.0', _use('rst', lbn=True), None, 37.23, None),
+    ('HYDRA', 'full', 'p = 0.1', _use('hydra'), _use('hydra', binary=True), 42.73, 29.28),
+    ('ATMC', 'full', 'global', _use('atmc'), _use('atmc', binary=True), 34.14, 25.62),
+    ('ATMC', 'full', 'p = 0.1', _use('atmc', p=.1), _use('atmc', p=.1, binary=True), 34.58, 24.62),
+    ('Ours', 'full, LBN', 'p = 0.1', None, _use('ours'), None, 45.06),
+    ('Ours (fast)', 'full, LBN', 'p = 0.1', None, _use('ours_fast'), None, 40.77)))
 
-PAPER = (
-    _paper_row('AT', _use('at'), _use('at_binary'), (43.26, 40.34), pruning='not pruned'),
-    _paper_row('AT', _use('at', lbn=True), _use('at_binary', lbn=True), (42.39, 39.58),
-               network='full, LBN', pruning='not pruned'),
-    _paper_row('AT', _use('small_at'), _use('small_at', binary=True), (38.81, 26.03),
-               network='small', pruning='not pruned'),
-    _paper_row('FlyingBird', _use('flying_bird'), _use('flying_bird', binary=True), (45.86, 34.37)),
-    _paper_row('FlyingBird+', _use('flying_bird_plus'), _use('flying_bird_plus', binary=True),
-               (44.57, 33.33)),
-    _paper_row('BCS', _use('bcs'), None, (43.51, None)),
-    _paper_row('RST', _use('rst'), None, (34.95, None), pruning='p = 1.0'),
-    _paper_row('RST', _use('rst', lbn=True), None, (37.23, None), 'full, LBN', 'p = 1.0'),
-    _paper_row('HYDRA', _use('hydra'), _use('hydra', binary=True), (42.73, 29.28),
-               pruning='p = 0.1'),
-    _paper_row('ATMC', _use('atmc'), _use('atmc', binary=True), (34.14, 25.62), pruning='global'),
-    _paper_row('ATMC', _use('atmc', p=.1), _use('atmc', p=.1, binary=True), (34.58, 24.62),
-               pruning='p = 0.1'),
-    _paper_row('Ours', None, _use('ours'), (None, 45.06), 'full, LBN', 'p = 0.1'),
-    _paper_row('Ours (fast)', None, _use('ours_fast'), (None, 40.77), 'full, LBN', 'p = 0.1'))
-
-# %% ../nbs/82_reproduce.ipynb #46466d16
 NEIGHBOURS = (
-    _use('ours_trades'),
-    _use('lwm'), _use('lwm', binary=True),
+    _use('ours_trades'), _use('lwm'), _use('lwm', binary=True),
     _use('hydra', objective='pgd'), _use('hydra', binary=True, objective='pgd'),
     _use('hydra', keep=.01, binary=True, objective='pgd'),
-    _use('bcs', objective='pgd'),
-    _use('atmc', factors=False),
+    _use('bcs', objective='pgd'), _use('atmc', factors=False),
     _use('robust_bird'), _use('iwi'), _use('edge_popup'), _use('biprop'))
 
 # %% ../nbs/82_reproduce.ipynb #bf8f5104
-def _cell(name, options, keep, seed):
-    if keep and 'keep' in RECIPES.arguments(name):
+def _cell(choice, keep, seed):
+    name,options = choice
+    if 'keep' in RECIPES.arguments(name):
         options = dict(keep=keep) | options
     said = [name, *(f'{k}={v}' for k,v in options.items()), f'seed={seed}']
     return dict(cell='-'.join(said), recipe=name, options=options, seed=seed)
 
-def _table(scale):
-    choices = [choice for row in PAPER for choice in (row['fp'], row['binary']) if choice]
-    found = [_cell(*choice, keep, seed) for seed in scale['seeds'] for choice in choices
-             for keep in scale['keeps']]
-    return found + [_cell(*choice, scale['keeps'][0], scale['seeds'][0]) for choice in NEIGHBOURS]
-
 PLANE = dict(keep=[.5,.2,.1,.05,.01], p=[1,.5,.1,0])
 FACTORS = dict(init=['scaled','uniform_pm1'], lbn=[False], a=[.001,.1,1], bn=['eval','official'],
                objective=['fgsm_rs','carry','trades'])
+_POINT = dict(keep=.01, p=.1)
+_CHANGES = [{factor: v} for factor,values in FACTORS.items() for v in values]
+_CHOICES = dict(
+    table=[choice for row in PAPER for choice in (row['fp'], row['binary']) if choice],
+    ablation=[*(_use('ours', keep=keep, p=p) for keep in PLANE['keep'] for p in PLANE['p']),
+              *(_use('ours', **_POINT | change) for change in _CHANGES)],
+    tickets=[_use('ours'), _use('ticket_finetune'), _use('ticket_retrain')])
 
-def _ablation(scale):
-    points = [dict(keep=keep, p=p) for keep in PLANE['keep'] for p in PLANE['p']]
-    for factor,values in FACTORS.items():
-        points += [{'keep': .01, 'p': .1, factor: v} for v in values]
-    return [_cell('ours', options, None, seed) for seed in scale['seeds'] for options in points]
-
-def _tickets(scale):
-    names = 'ours','ticket_finetune','ticket_retrain'
-    return [_cell(name, {}, keep, seed) for seed in scale['seeds'] for name in names
-            for keep in scale['keeps']]
-
-# %% ../nbs/82_reproduce.ipynb #a3456826
 def cells(what:str, scale:dict)->list[dict]:
     "The cells of `what` (table, ablation or tickets) at a `scale` of `SCALES`, seed after seed"
-    known = dict(table=_table, ablation=_ablation, tickets=_tickets)
-    once = {c['cell']: c for c in nearest(what, known, 'what')(scale)}
-    return list(once.values())
+    choices = nearest(what, _CHOICES, 'what')
+    found = [_cell(choice, keep, seed) for seed in scale['seeds'] for choice in choices
+             for keep in scale['keeps']]
+    if what=='table':
+        found += [_cell(choice, scale['keeps'][0], scale['seeds'][0]) for choice in NEIGHBOURS]
+    return list({c['cell']: c for c in found}.values())
 
 def shard(cells:list, text:str)->list:
     "Part i of n of `cells` where `text` says i/n: every n-th from the i-th on"
@@ -124,15 +108,17 @@ def shard(cells:list, text:str)->list:
     return cells[int(i)-1::int(n)]
 
 # %% ../nbs/82_reproduce.ipynb #f23e530a
-def _dense_config(scale, dls):
-    "Of the dense network of a `scale`, for `dls`"
+def _wanted(cell, scale, dls):
+    "What `Job` and `train_recipe` are asked for one cell"
     facts = dict(c_in=dls.shape[0], n_out=dls.n_classes, normalize=[list(dls.mean), list(dls.std)])
-    return dict(arch=scale['arch'], args=scale['args'] | facts, data=dls.name,
-                classes=list(dls.classes), eps=scale['eps'], norm='linf')
+    network = dict(arch=scale['arch'], args=scale['args'] | facts, data=dls.name,
+                   shape=list(dls.shape), classes=list(dls.classes), eps=scale['eps'], norm='linf')
+    said = {k: scale[k] for k in ('epochs','steps','valid_steps','every','lr_factors')}
+    return dict(recipe=recipe(cell['recipe'], **cell['options']), network=network, dls=dls,
+                ball=Linf(scale['eps']), seed=cell['seed'], **said)
 
 def _judged(net, scale, dls, folder):
-    "Clean and robust accuracy on test images"
-    ball,n = Linf(scale['eps']),scale['n']
+    ball,n = Linf(scale['eps']), scale['n']
     clean = judge(net, dls.test, n=n)
     if scale['attack']=='AutoAttack':
         return clean, autoattack(net, dls.test, ball, n, resume=folder/'phase-autoattack.pt')
@@ -140,22 +126,16 @@ def _judged(net, scale, dls, folder):
     return clean, judge(net, dls.test, pgd(ball, steps), n)
 
 def _counted(net, recipe, phases, scale):
-    "What a report says of a network and of its training"
     weights = [m.weight for m in prunable(net).values()]
     epochs = [e['epochs'] for e in phases]
     forwards,backwards = cost(recipe, epochs, scale['steps'])
     return dict(weights=sum(w.numel() for w in weights), kept=phases[-1]['kept'],
                 nonzero=sum(int(w.count_nonzero()) for w in weights), epochs=sum(epochs),
                 forwards=forwards, backwards=backwards,
-                seconds=round(sum(e['seconds'] for e in phases), 1), phases=list(phases))
+                seconds=round(sum(e['seconds'] for e in phases), 1), phases=list(phases),
+                made=recipe.row())
 
 # %% ../nbs/82_reproduce.ipynb #1826532a
-def _wanted(cell, scale, dls):
-    "What `Job` and `train_recipe` are asked for one cell"
-    said = {k: scale[k] for k in ('epochs','steps','valid_steps','every','lr_factors')}
-    return dict(recipe=recipe(cell['recipe'], **cell['options']), network=_dense_config(scale, dls),
-                dls=dls, ball=Linf(scale['eps']), seed=cell['seed'], **said)
-
 def run_cell(
     cell:dict,    # One of `cells`
     scale:dict,   # A value of `SCALES`
@@ -173,7 +153,7 @@ def run_cell(
     clean,robust = _judged(net, scale, dls, folder)
     save_model(net, folder/'model.safetensors', config)
     report = cell | dict(clean=clean.as_dict(), robust=robust.as_dict())
-    report |= _counted(net, asked['recipe'], phases, scale) | dict(made=asked['recipe'].row())
+    report |= _counted(net, asked['recipe'], phases, scale)
     write_json(report, file)
     for rest in folder.glob('phase*'):
         if rest.is_dir():
@@ -186,18 +166,16 @@ def run_cell(
 COLUMNS = ('cell','recipe','options','seed','weights','kept','nonzero','clean','robust','low',
            'high','protocol','images','epochs','forwards','backwards','seconds')
 
-def _tidy(report):
-    "A `report` as a row of numbers and texts"
-    robust = report['robust']
-    low,high = robust['interval']
-    row = report | dict(clean=report['clean']['accuracy'], robust=robust['accuracy'], low=low,
-                        high=high, protocol=robust['protocol'], images=robust['images'])
-    return {c: row[c] for c in COLUMNS}
-
 def gather_cells(out)->Table:
     "All reports under `out` as a row each, also written to `out`/cells.csv, where options are JSON"
-    files = sorted(Path(out).glob('*/report.json'))
-    rows = Table(_tidy(json.loads(file.read_text())) for file in files)
+    rows = Table()
+    for file in sorted(Path(out).glob('*/report.json')):
+        report = json.loads(file.read_text())
+        clean,robust = report['clean'], report['robust']
+        low,high = robust['interval']
+        row = report | dict(clean=clean['accuracy'], robust=robust['accuracy'], low=low, high=high,
+                            protocol=robust['protocol'], images=robust['images'])
+        rows.append({c: row[c] for c in COLUMNS})
     with replacing(Path(out)/'cells.csv') as part, open(part, 'w', newline='') as f:
         w = csv.DictWriter(f, COLUMNS)
         w.writeheader()
@@ -225,7 +203,6 @@ def chosen(rows, name:str, options:dict)->list:
     return [r for r in rows if r['recipe']==name and r['options']==options]
 
 def _place(rows, choice, keep, column):
-    "What stands in the table for one recipe with its options; a dash if the paper has none"
     if choice is None:
         return '–'
     name,options = choice
@@ -255,16 +232,16 @@ def plane_table(rows, column:str='robust')->Table:
         table.append(dict(keep=keep) | {f'p = {p:g}': mean_sd(f, column) for p,f in found.items()})
     return table
 
+def _clean_and_robust(rows):
+    return dict(clean=mean_sd(rows, 'clean'), robust=mean_sd(rows))
+
 def factor_table(rows)->Table:
     "`rows` of an ablation: the paper's point, and what changes if one thing does"
-    changes = [('none', "the paper's point", {})]
-    for factor,values in FACTORS.items():
-        changes += [(factor, str(v), {factor: v}) for v in values]
     table = Table()
-    for factor,value,change in changes:
-        found = chosen(rows, 'ours', dict(keep=.01, p=.1) | change)
-        table.append(dict(factor=factor, value=value, clean=mean_sd(found, 'clean'),
-                          robust=mean_sd(found)))
+    for change in [{}, *_CHANGES]:
+        found = chosen(rows, 'ours', _POINT | change)
+        factor,v = next(iter(change.items()), ('none', "the paper's point"))
+        table.append(dict(factor=factor, value=str(v)) | _clean_and_robust(found))
     return table
 
 def _ticket_table(rows, keeps):
@@ -272,8 +249,7 @@ def _ticket_table(rows, keeps):
     for keep in keeps:
         for name in dict.fromkeys(r['recipe'] for r in rows):
             if found := chosen(rows, name, dict(keep=keep)):
-                table.append(dict(recipe=name, keep=keep, clean=mean_sd(found, 'clean'),
-                                  robust=mean_sd(found)))
+                table.append(dict(recipe=name, keep=keep) | _clean_and_robust(found))
     return table
 
 # %% ../nbs/82_reproduce.ipynb #65c6991b
@@ -289,7 +265,6 @@ def views(what:str, rows, scale:dict)->dict[str,Table]:
                 'One factor at a time': factor_table(rows)}
     return {'Tickets': _ticket_table(rows, scale['keeps'])}
 
-# %% ../nbs/82_reproduce.ipynb #7ab78d2e
 def _page(what, scale, rows, out):
     first = rows[0]
     text = [f"# {what}, scale {scale['name']}",
@@ -307,27 +282,16 @@ def _page(what, scale, rows, out):
     with replacing(Path(out)/f'{what}.md') as part:
         part.write_text('\n\n'.join(text)+'\n')
 
+# %% ../nbs/82_reproduce.ipynb #c372977c
 def _data(scale, root):
-    "The data of a `scale`"
     dls = load_data(scale['data'], root, bs=scale['bs'])
     if n := scale['images']:
         whole = dls.train.dataset
         dls.train = loader(Images(whole.x[:n], whole.y[:n]), scale['bs'], 0)
     return dls.to(default_device())
 
-# %% ../nbs/82_reproduce.ipynb #2adf5148
-def _scale(name, data, seeds):
-    "The scale of this `name`, with other `data` or so many `seeds`"
-    scale = nearest(name, SCALES, 'scale') | dict(name=name)
-    if data:
-        scale['data'] = data
-    if seeds:
-        scale['seeds'] = list(range(seeds))
-    return scale
-
 def _run_all(wanted, what, scale, dls, out, minutes):
-    "Run the cells `wanted` in the folder `out`, until `minutes` are over"
-    start,rows = time.time(),gather_cells(out)
+    start,rows = time.time(), gather_cells(out)
     for j,c in enumerate(wanted, 1):
         if time.time()-start > 60*minutes:
             print(f"{minutes:g} minutes are over, {j-1} of {len(wanted)} cells done; "
@@ -340,7 +304,7 @@ def _run_all(wanted, what, scale, dls, out, minutes):
               f"{r['robust']['accuracy']:.1%} robust, {r['seconds']:.0f} s", flush=True)
     print(f'{len(rows)} cells in {out}/cells.csv, the table in {out}/{what}.md')
 
-# %% ../nbs/82_reproduce.ipynb #38041056
+# %% ../nbs/82_reproduce.ipynb #2adf5148
 def run_cells(
     what:str='table',     # table, ablation or tickets
     scale:str='mini',     # A name in `SCALES`
@@ -353,7 +317,9 @@ def run_cells(
     minutes:float=150,    # Begin no cell after so many
     dry_run:bool=False):  # Print their names and stop
     "Run the cells of `what` that `out` does not hold yet, and put all that it holds together"
-    s,out = _scale(scale, data, seeds),out or f'runs/{what}-{scale}'
+    s = nearest(scale, SCALES, 'scale') | dict(name=scale)
+    s |= dict(data=data or s['data'], seeds=list(range(seeds)) if seeds else s['seeds'])
+    out = out or f'runs/{what}-{scale}'
     wanted = cells(what, s)
     if only:
         nearest(only, {c['recipe']: c for c in wanted}, 'only')

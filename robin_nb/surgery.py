@@ -49,17 +49,10 @@ def _with_bias(m, part):
 class _Channels:
     "The channels of plain `net`, followed along its graph: the flow out of each node"
     def __init__(self, net):
-        self.net, self.flows, self.tied = net, {}, {}
+        self.net, self.flows = net, {}
         self.layers, self.norms = [], []              # (module, flow in, flow out); (module, flow)
         for node in Tracer().trace(net).nodes:
             self.flows[node] = _flow_out(self, node, *[self.flows[a] for a in node.all_input_nodes])
-
-    def space(self, flow):
-        "The space of `flow`, or the one that it is tied to"
-        name = flow.space
-        while name in self.tied:
-            name = self.tied[name]
-        return name
 
     def layer(self, m, came, name):
         part = _constant_part(m, came)
@@ -71,12 +64,12 @@ class _Channels:
         return went
 
     def sum(self, a, b):
-        space,other = self.space(a), self.space(b)
-        if other != space:
-            self.tied[other] = space
-        return _Flow(space, a.const & b.const, a.value+b.value)
+        other = b.space
+        for flow in self.flows.values():
+            if flow.space==other:
+                flow.space = a.space
+        return _Flow(a.space, a.const & b.const, a.value+b.value)
 
-# %% ../nbs/46_surgery.ipynb #59143995
 _KEEPS = (nn.ReLU, nn.Identity, nn.Dropout, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.Flatten)
 _LAYERS = (nn.Conv2d.forward, nn.Linear.forward, ConvWithConstant.forward)
 _ADDS = (operator.add, operator.iadd, torch.add)
@@ -90,7 +83,6 @@ def _is_layer(m):
 
 # %% ../nbs/46_surgery.ipynb #7d3bd4e9
 def _flow_out(channels, node, came=None, *others):
-    "The flow out of `node`, into which `came` and `others` flow"
     m = _module(channels.net, node)
     if any(m is known for known,*_ in channels.layers+channels.norms):
         raise ValueError(f"cannot follow channels where a layer is used twice ({node.target})")
@@ -119,18 +111,18 @@ def _reads(channels, space, stay):
     "Which channels of `space` are read by a layer, for one of its channels that `stay`"
     read = torch.zeros_like(stay[space])
     for m,came,went in channels.layers:
-        if channels.space(came)==space:
-            w = _by_channel(m, len(read))[stay[channels.space(went)]]
+        if came.space==space:
+            w = _by_channel(m, len(read))[stay[went.space]]
             read |= (w != 0).any(2).any(0)
     return read
 
 def _stays(channels):
     "For every space a mask of the channels that stay"
-    stay = {channels.space(went): torch.zeros_like(went.const) for _,_,went in channels.layers}
+    stay = {}
     for flow in channels.flows.values():
         if flow.space != 'input':
-            stay[channels.space(flow)] |= ~flow.const
-    out = channels.space(flow)                                        # of the last node
+            stay[flow.space] = ~flow.const | stay.get(flow.space, False)
+    out = flow.space                                        # of the last node
     stay[out][:] = True
     changed = True
     while changed:
@@ -151,7 +143,7 @@ def _narrow_norm(m, own):
             setattr(m, name, nn.Parameter(t[own]) if isinstance(t, nn.Parameter) else t[own])
 
 def _narrow(m, came, stay_in, stay_out):
-    "Cut layer `m` down to the channels that stay, and hand on what the others contributed"
+    "Cut `m` down to the channels that stay, and hand on what the others contributed"
     part = _constant_part(m, replace(came, const=came.const & ~stay_in))[stay_out]
     w = _by_channel(m, len(stay_in))[stay_out][:,stay_in]
     m.weight = nn.Parameter(w.reshape(len(w), -1, *m.weight.shape[2:]))
@@ -173,15 +165,15 @@ def _narrow(m, came, stay_in, stay_out):
 def drop_dead(model:nn.Module)->nn.Module:
     """A narrower plain network, on the CPU, with the logits of `model` in eval mode
 
-    Layers may become `ConvWithConstant`. ValueError where channels cannot be followed."""
+    ValueError where channels cannot be followed."""
     net = bake(model).cpu().eval()
     channels = _Channels(net)
     stay = _stays(channels)
     for m,flow in channels.norms:
-        if (space := channels.space(flow)) in stay:
-            _narrow_norm(m, stay[space])
+        if flow.space in stay:
+            _narrow_norm(m, stay[flow.space])
     for m,came,went in channels.layers:
-        _narrow(m, came, stay.get(channels.space(came), ~came.const), stay[channels.space(went)])
+        _narrow(m, came, stay.get(came.space, ~came.const), stay[went.space])
     return net
 
 # %% ../nbs/46_surgery.ipynb #97ac67d5
@@ -193,11 +185,12 @@ def fold_norms(net:nn.Module)->nn.Module:
     calls = [node.target for node in graph.nodes]
     for node in graph.nodes:
         norm = _module(net, node)
-        m = _module(net, node.args[0]) if isinstance(norm, _BatchNorm) else None
-        if not isinstance(m, (nn.Conv2d, nn.Linear)):
+        if not isinstance(norm, _BatchNorm):
             continue
         before = node.args[0]
-        if max(len(before.users), calls.count(before.target), calls.count(node.target)) > 1:
+        m = _module(net, before)
+        once = len(before.users)==calls.count(before.target)==calls.count(node.target)==1
+        if not once or not isinstance(m, (nn.Conv2d, nn.Linear)):
             continue
         scale,shift = [t.to(m.weight.dtype) for t in norm_affine(norm, torch.double)]
         m.bias = nn.Parameter(shift + (0 if m.bias is None else scale*m.bias))
@@ -230,6 +223,6 @@ def size_table(before:nn.Module, after:nn.Module, size)->Table:
     heads = 'width', 'weights', 'multiplications', 'additions'
     for name,row in was.items():
         change = {head: f'{a:,} → {b:,}' for head,a,b in zip(heads, row, now[name])}
-        table.append(dict(layer=name or 'all', **change))
+        table.append(dict(layer=name or 'all') | change)
     table[-1]['width'] = ''
     return table

@@ -22,11 +22,10 @@ class Card(dict):
         for key,v in self.items():
             if isinstance(v, dict) and 'accuracy' in v:
                 low,high = v['interval']
-                of = f"of {v['images']:,} test images; {v['protocol']}"
-                v = f"{v['accuracy']:.1%} ({low:.1%} to {high:.1%}) {of}"
+                v = (f"{v['accuracy']:.1%} ({low:.1%} to {high:.1%}) "
+                     f"of {v['images']:,} test images; {v['protocol']}")
             if key != 'config':
-                known = v if isinstance(v, (str, int)) else json.dumps(v)
-                rows.append({'': key, 'what is known': known})
+                rows.append({'': key, 'what is known': v})
         return rows
 
     def __repr__(self):

@@ -116,6 +116,18 @@ def test_what_you_say_wins_over_a_preset(how, tmp_path):
     assert {k: settings[k] for k in EQUAL}==EQUAL
     assert (settings['lr'], settings['objective'], settings['augment'])==(.1, 'pgd', True)
 
+def test_nobody_waits_for_what_was_not_asked_for(tmp_path):
+    "A plain run imports neither additions nor the callbacks that make it faster"
+    code = f"""
+import sys
+from robin_nb.cli import robin_prune
+robin_prune(**{QUICK}, epochs=1, out={str(tmp_path/'x')!r}, no_figures=True, quiet=True)
+asked = {{'robin_nb.additions', 'robin_nb.faster', 'matplotlib'}} & set(sys.modules)
+assert not asked, asked
+"""
+    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert r.returncode==0, r.stderr
+
 def test_one_bar_over_the_whole_run(monkeypatch, tmp_path):
     "All steps of a run are one bar, which a resumed run begins where it was; none in a log file"
     import torch

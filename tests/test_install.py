@@ -72,7 +72,7 @@ def test_the_lines_of_the_readme(home):
     text = (ROOT/'README.md').read_text(encoding='utf-8')
     part = text.split('## A few lines')[1].split('\n## ')[0]
     blocks = re.findall(r'```python\n(.*?)```', part, re.S)
-    assert len(blocks)==5 and 'fit(' in blocks[1]
+    assert len(blocks)==4 and 'fit(' in blocks[1]
     python(home, '\n'.join(blocks) + "\nassert len(history)==3 and net is not None")
 
 def test_prune(model):

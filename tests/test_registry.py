@@ -17,8 +17,8 @@ from robin_nb.pgd import ATTACKS, fgsm
 from robin_nb.rules import RULES
 
 def toy_net(n_out, normalize, lbn=True):
-    layers = [nn.Conv2d(1, 6, 3, 2, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(3),
-              nn.Flatten(),
+    "For pictures of 8x8 only"
+    layers = [nn.Conv2d(1, 6, 3, 2, bias=False), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(),
               nn.Linear(54, n_out, bias=False)]
     return nn.Sequential(*layers)
 

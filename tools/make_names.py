@@ -28,7 +28,7 @@ def truth():
     for module in 'more_objectives','methods','rules': import_module(f'robin_nb.{module}')      # they register theirs
     def of(kind): return list(Registry.kinds[kind])
     return dict(preset=list(PRESETS), data=of('data'), init=of('init'), budget=of('budget'), map=score_maps(),
-                rules=of('rule'), scale=list(SCALES), only=of('recipe'), model=arch_names(), norm=of('norm'),
+                rules=of('rule'), scale=list(SCALES), only=of('recipe'), model=list(arch_names()), norm=of('norm'),
                 objective=of('objective'), attack=attack_names(),
                 statistics=offered(save_packed, None, None, None, '?'),
                 what=offered(cells, '?', SCALES['mini']))
