@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['test_same', 'set_seed', 'fork_rng', 'derived_seed', 'default_device', 'ranks', 'gather', 'all_sum', 'gather_rows',
-           'replacing', 'held', 'nearest', 'Registry', 'write_json', 'same_run', 'one_line_errors', 'Table']
+           'replacing', 'held', 'nearest', 'Registry', 'write_json', 'load_saved', 'same_run', 'one_line_errors',
+           'Table']
 
 # %% ../nbs/00_core.ipynb #885ad16e
 import inspect, json, os, random, re, secrets, sys
@@ -34,7 +35,7 @@ def set_seed(seed:int, deterministic:bool=False):
 @contextmanager
 def fork_rng(seed:int|None=None):
     """Inside, random numbers begin at `seed` (None: go on); after it Python, NumPy and PyTorch
-    go on as if nothing had been drawn"""
+    go on as if none had been drawn"""
     python, numpy = random.getstate(), np.random.get_state()
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     try:
@@ -67,21 +68,18 @@ def ranks()->tuple[int,int]:
 
 def gather(thing)->list:
     "What each process has handed in as `thing`, by rank; alone, a list of one"
-    all_of = [None]*ranks()[1]
-    if len(all_of)==1:
+    world = ranks()[1]
+    if world==1:
         return [thing]
+    all_of = [None]*world
     torch.distributed.all_gather_object(all_of, thing)
     return all_of
 
 def all_sum(*numbers)->tuple:
-    "Each of `numbers` summed over all processes, as float; alone, the numbers themselves"
-    if ranks()[1]==1:
-        return tuple(float(v) for v in numbers)
-    total = torch.tensor([float(v) for v in numbers], dtype=torch.float64)
-    if torch.distributed.get_backend()=='nccl':
-        total = total.to('cuda')
-    torch.distributed.all_reduce(total)
-    return tuple(total.tolist())
+    "Each of `numbers` summed over all processes, as float"
+    return tuple(map(sum, zip(*gather([float(v) for v in numbers]))))
+
+
 
 # %% ../nbs/00_core.ipynb #db8ceb3a
 def gather_rows(t):
@@ -100,8 +98,7 @@ def gather_rows(t):
 # %% ../nbs/00_core.ipynb #1487c6de
 @contextmanager
 def replacing(file):
-    """A path to write to; it takes the place of `file` when the block ends well, and vanishes when
-    it does not"""
+    "A path to write to; it takes the place of `file` if the block ends well, else it vanishes"
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f'.{file.name}.{secrets.token_hex(8)}{file.suffix}')
@@ -171,8 +168,7 @@ class held:
 
 # %% ../nbs/00_core.ipynb #a55c58f4
 def _slip(a, b):
-    """Whether `a` is `b`, in large or small letters, but for two neighbours swapped or (in a long
-    word) one letter"""
+    "Whether `a` is `b`, but for case and two neighbours swapped or (in a long word) one letter"
     a,b = a.lower(), b.lower()
     if re.sub(r'\D', '', a) != re.sub(r'\D', '', b):
         return False
@@ -188,8 +184,7 @@ def nearest(
     known:dict,   # What there is, by name
     what:str,     # What these are names of
 ):
-    """known[`name`]; ValueError with all names for another, and with what was meant if it is a
-    slip of the fingers"""
+    "known[`name`]; ValueError with all names for another, and with what was meant by a slip"
     if name in known:
         return known[name]
     meant = ' or '.join(k for k in known if _slip(str(name), k))
@@ -201,15 +196,13 @@ class Registry(dict):
     "Makers of one `kind`, by name. A name that is not there is a ValueError with what was meant"
     kinds = {}                                                       # all registries, by kind
     def __init__(self, kind:str):
-        super().__init__()
-        self.kind, Registry.kinds[kind] = kind, self
+        self.kind, self.kinds[kind] = kind, self
 
     def __missing__(self, name):
         return nearest(name, self, self.kind)
 
     def entry(self, name:str|None=None, passes=None):
-        """A decorator: what it stands on can be asked for as `name` (default: its own);
-        `passes(steps)` -> (forwards, backwards) of a batch is its cost"""
+        "Decorator of a maker; `passes(steps)` -> (forwards, backwards) of a batch is its cost"
         def add(maker):
             self[name or maker.__name__] = maker
             if passes:
@@ -223,8 +216,7 @@ class Registry(dict):
 
     def make(self, name:str, **facts):
         "What the maker of `name` makes of those `facts` that it has arguments for"
-        asked = self.arguments(name)
-        return self[name](**{fact: v for fact,v in facts.items() if fact in asked})
+        return self[name](**{fact: v for fact,v in facts.items() if fact in self.arguments(name)})
 
     @contextmanager
     def having(self, name:str, maker, passes=None):
@@ -241,6 +233,20 @@ def write_json(data, file):
     "Write `data` to `file` as readable JSON, whole or not at all"
     with replacing(file) as part:
         part.write_text(json.dumps(data, indent=1))
+
+def load_saved(
+    file,                       # That torch.save wrote
+    key:str,                    # Must be in it
+    what:str,                   # Such as 'a readable checkpoint'
+    otherwise:str='choose another file',   # What to do if it is not
+)->dict:
+    "The dictionary in `file`; ValueError unless it is `what`"
+    try:
+        saved = torch.load(file, map_location='cpu', weights_only=True)
+        saved[key]
+    except Exception as e:
+        raise ValueError(f"{file} is not {what} ({type(e).__name__}); {otherwise}") from None
+    return saved
 
 # %% ../nbs/00_core.ipynb #b3a65a7c
 def _differences(theirs, ours, path=''):
@@ -273,18 +279,18 @@ def same_run(
 _FORESEEN = (ValueError, TypeError, OSError, ArithmeticError, ImportError)
 
 def _reason(e):
-    "What a foreseen error says in a line, and the exit code; None for one that nobody foresaw"
-    said = ' '.join(str(e).split()) or type(e).__name__
+    "What a foreseen error says in a line; None for one that nobody foresaw"
+    said = ' '.join(str(e).split())
     if isinstance(e, KeyboardInterrupt):
-        return (said if str(e) else 'interrupted before the first step', 130)
+        return said or 'interrupted before the first step'
     if isinstance(e, _FORESEEN):
-        return said, 2
+        return said or type(e).__name__
     if type(e).__name__=='SafetensorError':
-        return f'could not write the model file ({said}); is the disk full?', 2
+        return f'could not write the model file ({said}); is the disk full?'
     if isinstance(e, RuntimeError) and ('PytorchStreamWriter' in said or 'enforce fail' in said):
-        return 'could not write the checkpoint; is the disk full?', 2   # how torch says it
+        return 'could not write the checkpoint; is the disk full?'      # how torch says it
     if isinstance(e, RuntimeError) and 'out of memory' in said:
-        return said, 2
+        return said
 
 @contextmanager
 def one_line_errors(command:str):
@@ -293,11 +299,13 @@ def one_line_errors(command:str):
     try:
         yield
     except (Exception, KeyboardInterrupt) as e:
-        reason = _reason(e)
-        if reason is None:
+        said = _reason(e)
+        if said is None:
             raise
-        print(f'{command}: {reason[0]}', file=sys.stderr)
-        raise SystemExit(reason[1]) from None
+        print(f'{command}: {said}', file=sys.stderr)
+        raise SystemExit(130 if isinstance(e, KeyboardInterrupt) else 2) from None
+
+
 
 # %% ../nbs/00_core.ipynb #62017308
 class Table(list):
@@ -311,24 +319,22 @@ class Table(list):
         return f'{v:.4g}' if isinstance(v, float) else str(v)
 
     def _cells(self):
-        heads = dict.fromkeys(h for row in self for h in row)
-        rows = [list(heads)]
+        heads = list(dict.fromkeys(h for row in self for h in row))
+        cells = [heads]
         for row in self:
-            rows.append([self._text(row.get(h)) for h in heads])
-        return rows
+            cells.append([self._text(row.get(h)) for h in heads])
+        return cells
 
     def _repr_markdown_(self):
         lines = []
-        for cells in self._cells():
-            lines.append(f"| {' | '.join(c.replace('|', chr(92)+'|') for c in cells)} |")
-        lines.insert(1, '|---'*len(self._cells()[0]) + '|')
+        for row in self._cells():
+            cells = ' | '.join(c.replace('|', r'\|') for c in row)
+            lines.append(f'| {cells} |')
+        lines.insert(1, '|---'*len(row) + '|')
         return '\n'.join(lines)
 
     def __repr__(self):
-        columns = list(zip(*self._cells()))
-        padded = []
-        for column in columns:
-            width = max(map(len, column))
-            padded.append([c.ljust(width) for c in column])
-        return '\n'.join('  '.join(row).rstrip() for row in zip(*padded))
+        rows = self._cells()
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        return '\n'.join('  '.join(map(str.ljust, row, widths)).rstrip() for row in rows)
     __str__ = __repr__

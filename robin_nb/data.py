@@ -11,6 +11,7 @@ import copy, sys, warnings
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
@@ -34,22 +35,18 @@ def _floats(x):
     return x.float()/255 if x.dtype==torch.uint8 else x.float()
 
 def _whole(t, n, what):
-    "`t` as int64 (n,)"
     t = torch.as_tensor(t)
     if t.shape != (n,) or t.is_floating_point():
         raise ValueError(f"{what} must be {n} whole numbers, one for each image; "
                          f"got {t.dtype} {tuple(t.shape)}")
     return t.long()
 
-# %% ../nbs/02_data.ipynb #7a6f92fb
 class Images(Indexed):
     "Pictures `x` uint8 (n,c,h,w), or floats in [0,1] of any shape, and labels `y` (n,), in memory"
     def __init__(self, x, y):
         self.x = torch.as_tensor(x)
         if len(self.x) != len(y):
             raise ValueError(f"{len(self.x)} images but {len(y)} labels")
-        if len(y)==0:
-            raise ValueError("no images")
         self.y = _whole(y, len(y), 'labels')
 
     def __len__(self):
@@ -93,9 +90,8 @@ class Batches(Sampler):
 # %% ../nbs/02_data.ipynb #259fdfad
 def loader(ds, bs=128, seed=None, workers=0):
     "A `DataLoader` of the `Indexed` `ds`, shuffled if `seed` is given, read by `workers` processes"
-    order = Batches(len(ds), bs, seed)
-    return DataLoader(ds, batch_size=None, sampler=order, num_workers=workers,
-                      persistent_workers=workers>0)
+    return DataLoader(ds, batch_size=None, sampler=Batches(len(ds), bs, seed),
+                      num_workers=workers, persistent_workers=workers>0)
 
 # %% ../nbs/02_data.ipynb #a45a00ec
 def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
@@ -135,7 +131,7 @@ class DataLoaders:
     flip: bool = False             # Whether a mirrored picture is still a picture of its class
 
     def to(self, device):
-        "Move pictures that are in memory to `device`, as bytes, once, so that no batch has to wait"
+        "Move pictures that are in memory to `device`, as bytes, once"
         for dl in self.train, self.valid, self.test:
             ds = getattr(dl, 'dataset', None)
             if isinstance(ds, Images):
@@ -162,9 +158,8 @@ def _triple(batch):
         raise ValueError(f"a batch must be (x, y) or (x, y, i); got a {type(batch).__name__}")
     x = _floats(torch.as_tensor(batch[0]))
     y = _whole(batch[1], len(x), 'labels')
-    placed = len(batch)==3 and batch[2] is not None
-    i = _whole(batch[2], len(x), 'the places i') if placed else None
-    return x, y, i
+    i = batch[2] if len(batch)==3 else None
+    return x, y, i if i is None else _whole(i, len(x), 'the places i')
 
 class _Items(Indexed):
     "A data set `ds` of single pictures (x, y), gathered into batches"
@@ -192,7 +187,7 @@ def _counts(dl):
             and dl.collate_fn is default_collate)                     # another may leave some out
 
 class _Triples:
-    "The batches of `dl` as (x, y, i); i counts the pictures where it can be known, else it is None"
+    "The batches of `dl` as (x, y, i); i is None where the order is not known"
     def __init__(self, dl):
         self.dl = dl
         self.dataset,self.sampler = [getattr(dl, name, None) for name in ('dataset','sampler')]
@@ -239,10 +234,6 @@ def as_loader(
     return _Triples(thing) if ds is None else loader(ds, bs, seed, workers)
 
 # %% ../nbs/02_data.ipynb #8e55aea9
-def _check_bs(bs):
-    if bs < 2:
-        raise ValueError(f"bs must be at least 2, because batch norms need two images; got {bs}")
-
 def _held_out(ds, valid, seed):
     "Two parts of `ds`, (train, validation); see `split`"
     a,b = split(len(ds), valid, seed)
@@ -260,7 +251,8 @@ def as_data(
     "What to train on and what to choose by, out of `thing`; each of a pair is taken `as_loader`"
     if isinstance(thing, DataLoaders):
         return thing
-    _check_bs(bs)
+    if bs < 2:
+        raise ValueError(f"bs must be at least 2, because batch norms need two images; got {bs}")
     ds = _indexed(thing)
     if ds is None and not (isinstance(thing, (tuple, list)) and len(thing)==2):
         raise ValueError(f"nothing can be held out of a {type(thing).__name__} for validation; "
@@ -281,12 +273,11 @@ class Parts:
     pad: int = 4                 # See `DataLoaders`
     flip: bool = True            # Likewise
 
-def _drawn(draw, seed, classes):
-    "Parts of a data set that `draw`(n, seed) makes"
+def _drawn(draw, classes, seed):
+    "`Parts` that `draw(n, seed)` makes"
     train,valid,test = [draw(n, 3*seed+j) for j,n in enumerate((2000,500,500))]
     return Parts(train, test, valid, classes, pad=0, flip=False)
 
-# %% ../nbs/02_data.ipynb #098a667d
 def _stripes(n, seed):
     g = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 2, (n,), generator=g)
@@ -295,19 +286,14 @@ def _stripes(n, seed):
     x = clean + .15*torch.randn(n, 8, 8, generator=g)
     return (x.clamp(0,1)*255).round().byte()[:,None], y
 
-@DATA.entry('stripes')
-def _stripes_parts(seed):
-    return _drawn(_stripes, seed, ('lying','standing'))
-
 def _blobs(n, seed):
     g = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 2, (n,), generator=g)
     x = torch.tensor([[.35,.4],[.65,.6]])[y] + .09*torch.randn(n, 2, generator=g)
     return x.clamp(0,1), y
 
-@DATA.entry('blobs')
-def _blobs_parts(seed):
-    return _drawn(_blobs, seed, ('left','right'))
+DATA['stripes'] = partial(_drawn, _stripes, ('lying','standing'))
+DATA['blobs'] = partial(_drawn, _blobs, ('left','right'))
 
 # %% ../nbs/02_data.ipynb #99f8fda9
 def _channels_first(x, what):
@@ -395,68 +381,41 @@ def _fetched(name, kind, root, **known):
                                 "give root=, or a path to an .npz file") from None
     return Parts(*parts, **dict(classes=getattr(ds, 'classes', ())) | known)
 
-# %% ../nbs/02_data.ipynb #848340f0
-@DATA.entry('fashion_mnist')
-def _fashion_mnist(root):
-    return _fetched('fashion_mnist', 'FashionMNIST', root, classes=FASHION, pad=2)
-
-@DATA.entry('cifar10')
-def _cifar10(root):
-    return _fetched('cifar10', 'CIFAR10', root)
-
-@DATA.entry('cifar100')
-def _cifar100(root):
-    return _fetched('cifar100', 'CIFAR100', root)
-
-@DATA.entry('svhn')
-def _svhn(root):
-    return _fetched('svhn', 'SVHN', root, flip=False)
+DATA['fashion_mnist'] = partial(_fetched, 'fashion_mnist', 'FashionMNIST', classes=FASHION, pad=2)
+DATA['cifar10'] = partial(_fetched, 'cifar10', 'CIFAR10')
+DATA['cifar100'] = partial(_fetched, 'cifar100', 'CIFAR100')
+DATA['svhn'] = partial(_fetched, 'svhn', 'SVHN', flip=False)
 
 # %% ../nbs/02_data.ipynb #a01a3cf0
-class Files(Indexed):
+class Files(_Items):
     """Pictures in subfolders of `folder` named after their class (all, or `classes` in this order);
     the short side becomes 8/7 of `size`, then the centre `size` x `size`"""
     def __init__(self, folder, size=224, classes=None):
         tv = import_torchvision()
         if not Path(folder).is_dir():
             raise FileNotFoundError(f"no folder {folder}")
-        found = tv.datasets.ImageFolder(folder)
-        self.classes = list(classes) if classes else found.classes
-        missing = sorted(set(self.classes) - set(found.classes))
+        t = tv.transforms
+        sized = t.Compose([t.Resize(size*8//7), t.CenterCrop(size), t.PILToTensor()])
+        super().__init__(tv.datasets.ImageFolder(folder, sized))
+        self.classes = list(classes) if classes else self.ds.classes
+        missing = sorted(set(self.classes) - set(self.ds.classes))
         if missing:
             raise ValueError(f"{folder} lacks {len(missing)} of the {len(self.classes)} classes, "
                              f"for example {missing[0]}")
-        number = {found.class_to_idx[c]: j for j,c in enumerate(self.classes)}
-        self.samples = [(f, number[c]) for f,c in found.samples if c in number]
-        t = tv.transforms
-        self.transform = t.Compose([t.Resize(size*8//7), t.CenterCrop(size), t.PILToTensor()])
-
-    def __len__(self):
-        return len(self.samples)
-
-    def read(self, i):
-        from PIL import Image
-        samples = [self.samples[j] for j in i.tolist()]
-        x = []
-        for file,_ in samples:
-            with Image.open(file) as img:
-                x.append(self.transform(img.convert('RGB')))
-        return _floats(torch.stack(x)), torch.tensor([y for _,y in samples])
+        number = {self.ds.class_to_idx[c]: j for j,c in enumerate(self.classes)}
+        self.ds.samples = [(file, number[c]) for file,c in self.ds.samples if c in number]
 
 # %% ../nbs/02_data.ipynb #b6e1bee5
 def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
     if not (folder/'train').is_dir():
         raise FileNotFoundError(f"{folder} needs the folders train and test (or val) with one "
                                 "folder per class inside")
-    ds = Files(folder/'train', size, classes)
-    train,held = _held_out(ds, valid, seed)
+    train = Files(folder/'train', size, classes)
     has_val = (folder/'val').is_dir() and not (folder/'test').is_dir()
-    test = Files(folder/('val' if has_val else 'test'), size, ds.classes)
-    return DataLoaders(
-        loader(train, bs, seed, workers),
-        loader(held, bs, None, workers),
-        loader(test, bs, None, workers),
-        folder.name, tuple(ds.classes), mean=(.485,.456,.406), std=(.229,.224,.225),
+    test = Files(folder/('val' if has_val else 'test'), size, train.classes)
+    return replace(
+        as_data(train, bs, seed, valid, workers), test=loader(test, bs, None, workers),
+        name=folder.name, classes=tuple(train.classes), mean=(.485,.456,.406), std=(.229,.224,.225),
         pad=size//8 if size < 64 else 4, flip=True)
 
 @DATA.entry('imagenet100')
@@ -473,13 +432,14 @@ def _stats(x):
     return rounded(x.mean((0,2))), rounded(x.std((0,2)))
 
 def _dealt(parts, name, bs, valid, seed):
-    "`parts` as `DataLoaders`"
-    train,test = Images(*parts.train),Images(*parts.test)
-    train,held = (train, Images(*parts.valid)) if parts.valid else _held_out(train, valid, seed)
-    highest = max(int(ds.y.max()) for ds in (train, held, test))
+    train,test = Images(*parts.train), Images(*parts.test)
+    thing = (train, Images(*parts.valid)) if parts.valid else train
+    dls = as_data(thing, bs, seed, valid)
+    highest = max(int(ds.y.max()) for ds in (dls.train.dataset, dls.valid.dataset, test))
     classes = tuple(parts.classes) or tuple(str(c) for c in range(1+highest))
-    return DataLoaders(loader(train, bs, seed), loader(held, bs), loader(test, bs),
-                       name, classes, *_stats(train.x), parts.pad, parts.flip)
+    mean,std = _stats(dls.train.dataset.x)
+    return replace(dls, test=loader(test, bs), name=name, classes=classes, mean=mean, std=std,
+                   pad=parts.pad, flip=parts.flip)
 
 # %% ../nbs/02_data.ipynb #4636d62e
 def load_data(
@@ -493,7 +453,6 @@ def load_data(
     workers:int=0,      # Processes that read pictures from folders
 )->DataLoaders:         # Batches are raw (x in [0,1], y, i)
     "Loaders for training, validation and test"
-    _check_bs(bs)
     name,root = str(name),Path(root or 'data')
     if name in DATA:
         made = DATA.make(name, root=root, bs=bs, valid=valid, seed=seed, size=size, workers=workers)
