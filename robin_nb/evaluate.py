@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import Tensor
-from .core import Table, derived_seed, replacing
+from .core import Table, derived_seed, load_saved, replacing
 from .data import as_loader, check_batch
 from .minimax import BALLS, Ball, L1, Linf
 from .maps import bake
@@ -35,13 +35,6 @@ def _texts(right):
     low, high = interval(int(right.sum()), len(right))
     return f'{right.float().mean():.1%}', f'{low:.1%} to {high:.1%}'
 
-def _class_row(result, c):
-    own = result.right[result.y==c]
-    share, between = _texts(own)
-    name = result.classes[c] if result.classes else c
-    return dict({'class': name}, images=len(own), right=share, interval=between)
-
-# %% ../nbs/34_evaluate.ipynb #6300d28c
 @dataclass
 class Result:
     "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` that they come from"
@@ -61,7 +54,13 @@ class Result:
         return interval(int(self.right.sum()), self.n)
     def per_class(self):
         "A row for each class: images, accuracy, 95 % interval"
-        return Table(_class_row(self, c) for c in self.y.unique().tolist())
+        rows = []
+        for c in self.y.unique().tolist():
+            own = self.right[self.y==c]
+            share, between = _texts(own)
+            rows.append({'class': self.classes[c] if self.classes else c, 'images': len(own),
+                         'right': share, 'interval': between})
+        return Table(rows)
     def __repr__(self):
         share, between = _texts(self.right)
         return f"{share} ({between}) of {self.n:,} images, {self.protocol}"
@@ -76,9 +75,8 @@ def _device(model):
     "Where the whole `model` is"
     found = {t.device for t in (*model.parameters(), *model.buffers())} or {torch.device('cpu')}
     if len(found) > 1:
-        where = ', '.join(sorted(map(str, found)))
-        raise ValueError(f"the model lies on several devices ({where}); "
-                         "move it with model.to(device)")
+        raise ValueError(f"the model lies on several devices ({', '.join(sorted(map(str, found)))}"
+                         "); move it with model.to(device)")
     return found.pop()
 
 def _take(data, n, bs=100):
@@ -98,8 +96,7 @@ def _take(data, n, bs=100):
 
 # %% ../nbs/34_evaluate.ipynb #6fe67084
 def _asked(model, data, n, bs=100, only=None):
-    """The first `n` images of `data` as {number: (x, y)}, of which `only` some, and the outputs
-    of `model`, once it can be asked about them"""
+    "Batches {number: (x, y)} of `data` that `model` can be asked about, and its outputs"
     batches = _take(data, n, bs)
     with frozen(model), torch.no_grad():
         z = model(batches[0][0].to(_device(model)))
@@ -109,8 +106,7 @@ def _asked(model, data, n, bs=100, only=None):
         raise ValueError("the logits of this model are not finite; there is nothing to evaluate")
     for x,y in batches:
         check_batch(x, y, z.shape[1])
-    wanted = [b for b in range(len(batches)) if only is None or b in only]
-    return {b: batches[b] for b in wanted}, z.shape[1]
+    return {b: batch for b,batch in enumerate(batches) if only is None or b in only}, z.shape[1]
 
 def _one_start(attack):
     "`attack` from one start at a time, each with a seed of its own"
@@ -120,12 +116,12 @@ def _one_start(attack):
     return [replace(attack, restarts=1, seed=s) for s in seeds]
 
 def _name(thing, known):
-    "What the kind of `thing` is called in a registry"
+    "What registry `known` calls the kind of `thing`"
     return next((name for name,kind in known.items() if kind is type(thing)), type(thing).__name__)
 
 # %% ../nbs/34_evaluate.ipynb #db7387a9
 def _as_data(attack):
-    "`attack` for a report, from which `_from_data` makes it again; of others what tells them"
+    "`attack` for a report, from which `_from_data` makes it again if it is in `ATTACKS`"
     if type(attack) not in ATTACKS.values():
         return dict(attack=describe(attack))
     data = dict(attack=_name(attack, ATTACKS))
@@ -133,12 +129,12 @@ def _as_data(attack):
         v = getattr(attack, f.name)
         if f.name=='ball':
             data |= dict(norm=_name(v, BALLS), **asdict(v))
+        elif f.name=='alpha':
+            data['alpha'] = attack.length
         elif not callable(v):
             data[f.name] = v
         elif v is not f.default:
             data[f.name] = describe(v)
-    if 'alpha' in data:
-        data['alpha'] = attack.length                                 # also where it is the default
     return data
 
 def _from_data(data):
@@ -177,7 +173,7 @@ def eps_curve(
     restarts:int=1,
     seed:int=0,
 )->Table:
-    "Accuracy of `model` on images of `data` under PGD in balls of several sizes, with protocols"
+    "Accuracy of `model` on `data` under PGD in balls of several sizes, with protocols"
     rows = []
     for e in eps:
         r = judge(model, data, pgd(ball(e), steps, restarts=restarts, seed=seed), n)
@@ -240,8 +236,8 @@ def check_attack(
     n:int=200,        # The first so many images
     steps:int=20,
 )->Table:
-    """Five signs that a gradient attack in `ball` fails on `model` although it is not robust,
-    on images of `data`: each with what was measured and a verdict"""
+    """Five signs that a gradient attack in `ball` fails on `model` although it is not robust, each
+    with what was measured and a verdict"""
     batches = _take(data, n)
     x, y = batches[0][0], torch.cat([y for _,y in batches])
     def left(attack):
@@ -258,7 +254,7 @@ def check_attack(
         eps=wide.eps)
 
 # %% ../nbs/34_evaluate.ipynb #0b87fd62
-#| code-summary: "How it is made: which library, which attacks, and what is refused"
+#| code-summary: "How it is made"
 #| code-fold: true
 def _library():
     "AutoAttack's class, the package that has it, and its word for the batch size"
@@ -291,7 +287,7 @@ def _check_inside(model, batches, right, classes):
                          "Normalize layer in front of it")
 
 # %% ../nbs/34_evaluate.ipynb #70ec9328
-#| code-summary: "How it is made: a run that can be killed"
+#| code-summary: "How it is made"
 #| code-fold: true
 def _hash(tensors, *settings):
     "SHA-256 of `tensors` (sizes, types and bytes) and `settings`"
@@ -309,24 +305,14 @@ def _known(file, key):
     "What an earlier run has found: {(batch, attack): (right, mistaken, seconds)}"
     if file is None or not Path(file).exists():
         return {}
-    try:
-        saved = torch.load(file, weights_only=True)
-        theirs = saved['key']
-    except Exception as e:
-        raise ValueError(f"{file} is not the state of an AutoAttack run ({type(e).__name__}); "
-                         "choose another file") from None
-    if theirs != key:
+    saved = load_saved(file, 'key', 'the state of an AutoAttack run')
+    if saved['key'] != key:
         raise ValueError(f"{file} is the state of a run on another model, other images or other "
                          "settings; choose another file")
     return saved['done']
 
-def _keep(file, key, done):
-    if file is not None:
-        with replacing(file) as part:
-            torch.save(dict(key=key, done=done), part)
-
 # %% ../nbs/34_evaluate.ipynb #f634e848
-#| code-summary: "How it is made: one attack on one batch"
+#| code-summary: "How it is made"
 #| code-fold: true
 @dataclass
 class _Auto:
@@ -358,10 +344,10 @@ def _moved(auto, net, x, y, name, seed):
     return moved[0] if isinstance(moved, tuple) else moved
 
 # %% ../nbs/34_evaluate.ipynb #c4baa485
-#| code-summary: "How it is made: what stands"
+#| code-summary: "How it is made"
 #| code-fold: true
 def _stands(auto, net, batch, still, name, seed):
-    "What is left of `still`, how many the library took for broken and are not, and the seconds"
+    "Who of `still` stands, how many the library took for broken and are not, and the seconds"
     start, device = time.perf_counter(), _device(net)
     x, y, still = batch[0].to(device), batch[1].to(device), still.to(device)
     moved = x.clone()
@@ -375,9 +361,6 @@ def _stands(auto, net, batch, still, name, seed):
     mistaken = int((left & (moved != x).flatten(1).any(1)).sum())
     return left.cpu(), mistaken, time.perf_counter()-start
 
-# %% ../nbs/34_evaluate.ipynb #15b1335d
-#| code-summary: "How it is made: what each attack has broken"
-#| code-fold: true
 def _after_all(auto, clean, y, done, batches):
     "The `Result` after the last attack, with a row for each"
     right, rows = clean, []
@@ -393,7 +376,7 @@ def _after_all(auto, clean, y, done, batches):
                     clean=round(clean.float().mean().item(), 4), by_attack=rows)
     return Result(right, y, auto.protocol, settings=settings)
 
-# %% ../nbs/34_evaluate.ipynb #cdc374fe
+# %% ../nbs/34_evaluate.ipynb #15b1335d
 def autoattack(
     model, data, ball,
     n:int|None=None,        # The first so many images; None: all
@@ -419,7 +402,9 @@ def autoattack(
         if (b,name) not in done:
             own = derived_seed(seed, b) % 2**31
             done[b,name] = _stands(auto, net, batches[b], left[b], name, own)
-            _keep(resume, key, done)
+            if resume is not None:
+                with replacing(resume) as part:
+                    torch.save(dict(key=key, done=done), part)
         left[b] = done[b,name][0]
     return _after_all(auto, clean, torch.cat(images[1::2]), done, batches)
 
@@ -441,8 +426,7 @@ def evaluation(
     versions = {d.name: d.version for d in installed} | {'python': platform.python_version()}
     said = []
     for r in results:
-        verdicts = ''.join('01'[v] for v in r.right.tolist())
-        said.append(r.as_dict() | dict(right=verdicts))
+        said.append(r.as_dict() | dict(right=''.join('01'[v] for v in r.right.tolist())))
     return dict(facts, format=2, versions=versions, **_hashes(model, data, results[0].n),
                 results=said)
 
@@ -486,8 +470,8 @@ def verify(
     seed:int|None=None,    # Of the draw of these; None: other ones each time
 )->Table:
     """What holds of a `report`: the hashes, the accuracy of its own verdicts, and verdicts judged
-    again, of which one in a hundred may differ. Attacks and balls of your own must stand in
-    `ATTACKS` and `BALLS`. ValueError for what is no such report"""
+    again, of which one in a hundred may differ. Your own attacks and balls must stand in `ATTACKS`
+    and `BALLS`. ValueError for what is no such report"""
     try:
         if report['format'] != 2:
             raise ValueError(f"this report has format {report['format']}, and 2 is known")

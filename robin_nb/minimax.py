@@ -19,8 +19,7 @@ def worst_delta(w:Tensor, y:Tensor, eps:float)->Tensor:
     return -eps*y[:,None]*w.sign()
 
 def robust_margin(w:Tensor, x:Tensor, y:Tensor, eps:float)->Tensor:
-    """Margin y w.x of each row of `x` (n,features) after its worst `d`:
-    eps times the sum of |w| is lost, whatever `x` is"""
+    "Margin y w.x of each row of `x` (n,features) after its worst `d` of |d| <= `eps`"
     return y*(x@w) - eps*w.abs().sum()
 
 # %% ../nbs/10_minimax.ipynb #346197bb
@@ -43,27 +42,27 @@ class Ball(Protocol):
         return f'{type(self).__name__} eps {self.eps:.4g}'
 
 def random_like(draw, shape, generator, x):
-    """Random numbers of `shape` by `draw`, such as torch.rand, with the type and device of `x`;
-    a `generator` with a `part` (first, every, whole) draws for the whole batch, of which that is
-    what it gives"""
+    """Random numbers of `shape` by `draw`, such as torch.rand, with the type and device of `x`; a
+    `generator` with a `part` (first, every, whole) gives that part of the whole batch's"""
     first,every,whole = getattr(generator, 'part', None) or (0, 1, shape[0])
     device = None if generator is None else generator.device
     drawn = draw((whole, *shape[1:]), generator=generator, dtype=x.dtype, device=device)
     return drawn[first::every].to(x.device)
 
 # %% ../nbs/10_minimax.ipynb #0579509d
-def _check_eps(eps):
-    if not eps >= 0:
-        raise ValueError(f"eps must be at least 0; got {eps:g}")
-
-@BALLS.entry('linf')
 @dataclass(frozen=True)
-class Linf(Ball):
-    "All `d` with |d| <= `eps` in every pixel; `eps` in pixels of [0,1]"
+class _Sized(Ball):
     eps: float
 
     def __post_init__(self):
-        _check_eps(self.eps)
+        if not self.eps >= 0:
+            raise ValueError(f"eps must be at least 0; got {self.eps:g}")
+
+@BALLS.entry('linf')
+class Linf(_Sized):
+    "All `d` with |d| <= `eps` in every pixel; `eps` in pixels of [0,1]"
+    def __post_init__(self):
+        super().__post_init__()
         if self.eps > 1:
             raise ValueError(f"eps is in pixels of [0,1]; got {self.eps:g}, "
                              f"write {self.eps:g}/255 for grey levels")
@@ -92,14 +91,8 @@ def _radius(x, generator):
     return _per_image(u, x)**(1/x[0].numel())
 
 @BALLS.entry('l2')
-@dataclass(frozen=True)
-class L2(Ball):
-    "All `d` whose Euclidean length per image is at most `eps`; `eps` in pixels of [0,1]"
-    eps: float
-
-    def __post_init__(self):
-        _check_eps(self.eps)
-
+class L2(_Sized):
+    "All `d` whose Euclidean length per image is at most `eps`, in pixels of [0,1]"
     def project(self, x, d):
         "`d` shortened to the ball, then clipped so that `x+d` stays in [0,1]"
         return (x + d*(self.eps/_length(d)).clamp_max(1)).clamp(0, 1) - x
@@ -120,7 +113,7 @@ def _shrunk(x, d, by):
     return (d.sign()*(d.abs()-by).clamp_min(0)).clamp(-x, 1-x)
 
 def _to_sum(x, d, eps):
-    "`d` shrunk, by one amount per image, until it sums to `eps`; the amount is found by halving"
+    "`d` shrunk, by an amount per image that is found by halving, until it sums to `eps`"
     low,high = torch.zeros_like(_sum(d)),_sum(d)
     high = torch.where(_sum(_shrunk(x, d, low)) > eps, high, low)     # 0 where it fits as it is
     for _ in range(40):
@@ -132,15 +125,8 @@ def _to_sum(x, d, eps):
 
 # %% ../nbs/10_minimax.ipynb #53c3f327
 @BALLS.entry('l1')
-@dataclass(frozen=True)
-class L1(Ball):
-    """All `d` of sum |d| <= `eps` per image, in pixels of [0,1].
-    PGD misses much in it: judge by `autoattack`"""
-    eps: float
-
-    def __post_init__(self):
-        _check_eps(self.eps)
-
+class L1(_Sized):
+    "All `d` of sum |d| <= `eps` per image, in pixels of [0,1]. PGD misses much: use `autoattack`"
     def project(self, x, d):
         return _to_sum(x, d, self.eps)
 
@@ -150,8 +136,7 @@ class L1(Ball):
         return d/_sum(d)*self.eps*_radius(x, generator)
 
     def step(self, g, alpha):
-        """A move of length `alpha`, in pixels of [0,1],
-        shared by the fiftieth of the pixels of steepest `g`"""
+        "A move of length `alpha` shared by the fiftieth of the pixels of steepest `g`"
         size = g.flatten(1).abs()
         k = max(1, round(.02*size.shape[1]))
         share = torch.zeros_like(size).scatter(1, size.topk(k).indices, 1/k)
@@ -159,6 +144,5 @@ class L1(Ball):
 
 # %% ../nbs/10_minimax.ipynb #3d216bcc
 def minimax_loss(model, x:Tensor, y:Tensor, attack)->Tensor:
-    """Mean cross-entropy of `model` on `x` (n,...) with labels `y` (n,)
-    after `attack(model, x, y)` has moved it"""
+    "Mean cross-entropy of `model` on `x` (n,...), labels `y` (n,), after `attack` has moved it"
     return F.cross_entropy(model(x + attack(model, x, y)), y)
