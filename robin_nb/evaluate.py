@@ -29,12 +29,18 @@ def interval(right:int, n:int)->tuple[float,float]:
     half = z*math.sqrt(share*(1-share)/n+z*z/(4*n*n))
     return max(0., (middle-half)/weight), min(1., (middle+half)/weight)
 
-# %% ../nbs/34_evaluate.ipynb #3e2c0130
 def _texts(right):
     "Share and interval of verdicts, to be read"
     low, high = interval(int(right.sum()), len(right))
     return f'{right.float().mean():.1%}', f'{low:.1%} to {high:.1%}'
 
+def _class_row(result, c):
+    own = result.right[result.y==c]
+    share, between = _texts(own)
+    name = result.classes[c] if result.classes else c
+    return {'class': name, 'images': len(own), 'right': share, 'interval': between}
+
+# %% ../nbs/34_evaluate.ipynb #3e2c0130
 @dataclass
 class Result:
     "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` that they come from"
@@ -54,13 +60,7 @@ class Result:
         return interval(int(self.right.sum()), self.n)
     def per_class(self):
         "A row for each class: images, accuracy, 95 % interval"
-        rows = []
-        for c in self.y.unique().tolist():
-            own = self.right[self.y==c]
-            share, between = _texts(own)
-            rows.append({'class': self.classes[c] if self.classes else c, 'images': len(own),
-                         'right': share, 'interval': between})
-        return Table(rows)
+        return Table(_class_row(self, c) for c in self.y.unique().tolist())
     def __repr__(self):
         share, between = _texts(self.right)
         return f"{share} ({between}) of {self.n:,} images, {self.protocol}"
