@@ -43,7 +43,7 @@ def _class_row(result, c):
 # %% ../nbs/34_evaluate.ipynb #3e2c0130
 @dataclass
 class Result:
-    "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` that they come from"
+    "Verdicts `right` bool (n,) on images of labels `y`, and how they came about"
     right: Tensor
     y: Tensor
     protocol: str
@@ -72,7 +72,7 @@ class Result:
 
 # %% ../nbs/34_evaluate.ipynb #1dfb07e8
 def _device(model):
-    "Where the whole `model` is"
+    "Where `model` is, as a whole"
     found = {t.device for t in (*model.parameters(), *model.buffers())} or {torch.device('cpu')}
     if len(found) > 1:
         raise ValueError(f"the model lies on several devices ({', '.join(sorted(map(str, found)))}"
@@ -148,8 +148,8 @@ def judge(
     model,
     data,                   # A loader of (x, y) or (x, y, i), a Dataset, or tensors (x, y)
     attack=None,            # pgd(Linf(.1), 20), a function (model, x, y) -> d; None: clean
-    n:int|None=None,        # The first so many images; None: all
-    bs:int=100,             # Images that are attacked together
+    n:int|None=None,        # The first images; None: all
+    bs:int=100,             # Images attacked together
     only=None,              # Numbers of the batches to judge; None: all
 )->Result:
     "Accuracy of `model` in eval mode, clean or under `attack`: right is what stands every start"
@@ -166,10 +166,10 @@ def judge(
 # %% ../nbs/34_evaluate.ipynb #6d598cd5
 def eps_curve(
     model, data,
-    eps,                    # Sizes of the ball, one after the other
+    eps,                    # Sizes of the ball
     ball:type=Linf,
     steps:int=20,
-    n:int|None=None,        # The first so many images; None: all
+    n:int|None=None,        # The first images; None: all
     restarts:int=1,
     seed:int=0,
 )->Table:
@@ -184,7 +184,7 @@ def eps_curve(
 
 # %% ../nbs/34_evaluate.ipynb #c5eaaa74
 def _five_signs(one, many, noise, curve, most, largest, silent, n, eps):
-    "A row for each sign, from accuracies, the share of the `largest` class and of `silent` images"
+    "A row for each sign, from accuracies and the shares of `largest` class and `silent` images"
     tol = 1.5/n                                           # one picture may fall either way
     falls = all(b <= a+tol for a,b in zip(curve, curve[1:]))
     always_one_class = most <= largest+tol and curve[0] <= most+tol
@@ -201,7 +201,7 @@ def _five_signs(one, many, noise, curve, most, largest, silent, n, eps):
 
 # %% ../nbs/34_evaluate.ipynb #8641ab87
 def _wide(ball, pixels):
-    "A ball like `ball` in which a picture of so many `pixels` can be made grey"
+    "A ball like `ball` in which any picture of so many `pixels` can be made grey"
     if isinstance(ball, Linf):
         return type(ball)(.5)
     grey = pixels/2 if isinstance(ball, L1) else pixels**.5/2
@@ -233,11 +233,10 @@ def _silent(model, batches):
 # %% ../nbs/34_evaluate.ipynb #d13457ac
 def check_attack(
     model, data, ball,
-    n:int=200,        # The first so many images
+    n:int=200,        # The first images
     steps:int=20,
 )->Table:
-    """Five signs that a gradient attack in `ball` fails on `model` although it is not robust, each
-    with what was measured and a verdict"""
+    "Five signs that gradient attacks fail on `model` although it is not robust, with verdicts"
     batches = _take(data, n)
     x, y = batches[0][0], torch.cat([y for _,y in batches])
     def left(attack):
@@ -264,7 +263,7 @@ def _library():
     raise ImportError("AutoAttack is an extra: pip install 'robin_nb[eval]'")
 
 def _attacks(version, classes):
-    "What a `version` runs: the loss DLR compares three logits, its targeted form four"
+    "What a `version` runs: DLR compares three logits, its targeted form four"
     if version=='rand':
         return ['apgd-ce','apgd-dlr'] if classes > 2 else ['apgd-ce']
     if version=='standard':
@@ -290,7 +289,7 @@ def _check_inside(model, batches, right, classes):
 #| code-summary: "How it is made"
 #| code-fold: true
 def _hash(tensors, *settings):
-    "SHA-256 of `tensors` (sizes, types and bytes) and `settings`"
+    "SHA-256 of `tensors` and `settings`"
     h = hashlib.sha256(repr(settings).encode())
     for t in tensors:
         h.update(f'{tuple(t.shape)} {t.dtype}'.encode())
@@ -316,7 +315,7 @@ def _known(file, key):
 #| code-fold: true
 @dataclass
 class _Auto:
-    "AutoAttack on a network of so many `classes`, and how it is run"
+    "AutoAttack, and how it is run"
     ball: Ball
     version: str
     classes: int
@@ -379,12 +378,12 @@ def _after_all(auto, clean, y, done, batches):
 # %% ../nbs/34_evaluate.ipynb #15b1335d
 def autoattack(
     model, data, ball,
-    n:int|None=None,        # The first so many images; None: all
+    n:int|None=None,        # The first images; None: all
     version:str='standard', # Or rand, for models that draw random numbers
     seed:int=0,
-    bs:int=100,             # Images that are attacked together
-    resume=None,            # File of the state, kept after each step, and gone on from
-    progress:bool=False,    # Show a bar, with the time that is left
+    bs:int=100,             # Images attacked together
+    resume=None,            # File of the state, to go on from
+    progress:bool=False,    # Show a bar
     only=None,              # Numbers of the batches to judge; None: all
 )->Result:
     """Accuracy of a baked copy of `model`, in eval mode and float32, under the library pyautoattack
@@ -410,13 +409,13 @@ def autoattack(
 
 # %% ../nbs/34_evaluate.ipynb #3cf41870
 def _hashes(model, data, n):
-    "Of the network, as it is judged, and of the first `n` images and labels of `data`"
+    "Of the network, as it is judged, and of the pictures"
     images = [t for batch in _take(data, n) for t in batch]
     return dict(network=_hash(_baked(model).state_dict().values()), images=_hash(images))
 
 def evaluation(
     model, data,
-    results:list,     # `Result`s of `judge` or `autoattack` on the same first images of `data`
+    results:list,     # `Result`s on the same first images of `data`
     /,                # a fact may be called data, too
     **facts,          # More to keep
 )->dict:
@@ -432,7 +431,7 @@ def evaluation(
 
 # %% ../nbs/34_evaluate.ipynb #56180915
 def _again(r, model, data, only):
-    "The verdicts of result `r` of a report on batches `only`, found again"
+    "The verdicts of result `r` on batches `only`, found again"
     if r['attack']=='none':
         return judge(model, data, None, r['images'], only=only)
     kind, _, version = r['attack'].partition(' ')
@@ -466,8 +465,8 @@ def _drawn_claim(r, right, model, data, share, draw):
 def verify(
     report:dict,           # That `evaluation` made
     model, data,
-    share:float=.1,        # Of the batches that are judged again, at least one
-    seed:int|None=None,    # Of the draw of these; None: other ones each time
+    share:float=.1,        # Of the batches to judge again, at least one
+    seed:int|None=None,    # Of their draw; None: others each time
 )->Table:
     """What holds of a `report`: the hashes, the accuracy of its own verdicts, and verdicts judged
     again, of which one in a hundred may differ. Your own attacks and balls must stand in `ATTACKS`

@@ -26,17 +26,17 @@ def robust_margin(w:Tensor, x:Tensor, y:Tensor, eps:float)->Tensor:
 BALLS = Registry('norm')              # By name, as in commands, files and reports
 
 class Ball(Protocol):
-    "What is small enough: all `d` of size at most `eps`, in pixels of [0,1]"
+    "All `d` of size at most `eps`, in pixels of [0,1]"
     eps: float
 
     def project(self, x, d):
-        "A `d` of the ball near to the given one, with `x+d` in [0,1]"
+        "The `d` of the ball near the given one, with `x+d` in [0,1]"
 
     def sample(self, x, generator=None):
-        "A random `d` of the ball for each image of `x`, evenly spread"
+        "A random `d` of the ball for each image of `x`"
 
     def step(self, g, alpha):
-        "The move of size `alpha`, in pixels of [0,1], that climbs gradient `g` fastest"
+        "The move of size `alpha` that climbs gradient `g` fastest"
 
     def __str__(self):
         return f'{type(self).__name__} eps {self.eps:.4g}'
@@ -68,7 +68,6 @@ class Linf(_Sized):
                              f"write {self.eps:g}/255 for grey levels")
 
     def project(self, x, d):
-        "The nearest `d` that lies in the ball and keeps `x+d` in [0,1]"
         return (x + d.clamp(-self.eps, self.eps)).clamp(0, 1) - x
 
     def sample(self, x, generator=None):
@@ -86,7 +85,7 @@ def _length(t):
     return _per_image(t.flatten(1).norm(dim=1).clamp_min(1e-12), t)
 
 def _radius(x, generator):
-    "Distance from the centre, as a share of eps, of points spread evenly over a ball"
+    "Distances from the centre, as shares of eps, of points spread evenly over a ball"
     u = random_like(torch.rand, x.shape[:1], generator, x)
     return _per_image(u, x)**(1/x[0].numel())
 
@@ -112,23 +111,19 @@ def _shrunk(x, d, by):
     "`d` with every pixel nearer to 0 `by` an amount, and `x+d` in [0,1]"
     return (d.sign()*(d.abs()-by).clamp_min(0)).clamp(-x, 1-x)
 
-def _to_sum(x, d, eps):
-    "`d` shrunk, by an amount per image that is found by halving, until it sums to `eps`"
-    low,high = torch.zeros_like(_sum(d)),_sum(d)
-    high = torch.where(_sum(_shrunk(x, d, low)) > eps, high, low)     # 0 where it fits as it is
-    for _ in range(40):
-        middle = (low+high)/2
-        too_large = _sum(_shrunk(x, d, middle)) > eps
-        low = torch.where(too_large, middle, low)
-        high = torch.where(too_large, high, middle)
-    return _shrunk(x, d, high)
-
-# %% ../nbs/10_minimax.ipynb #53c3f327
 @BALLS.entry('l1')
 class L1(_Sized):
     "All `d` of sum |d| <= `eps` per image, in pixels of [0,1]. PGD misses much: use `autoattack`"
     def project(self, x, d):
-        return _to_sum(x, d, self.eps)
+        "`d`, shrunk by an amount per image, found by halving, until it sums to `eps`"
+        low,high = torch.zeros_like(_sum(d)),_sum(d)
+        high = torch.where(_sum(_shrunk(x, d, low)) > self.eps, high, low)     # 0 where it fits
+        for _ in range(40):
+            middle = (low+high)/2
+            too_large = _sum(_shrunk(x, d, middle)) > self.eps
+            low = torch.where(too_large, middle, low)
+            high = torch.where(too_large, high, middle)
+        return _shrunk(x, d, high)
 
     def sample(self, x, generator=None):
         u = random_like(torch.rand, x.shape, generator, x)*2-1

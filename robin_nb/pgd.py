@@ -36,8 +36,7 @@ def _restored(things, name):
 
 @contextmanager
 def unseen(model):
-    """Inside, batch norms of `model` in training mode use the batch's statistics
-    and leave their running ones alone"""
+    "Inside, batch norms in training mode leave their running statistics alone"
     with _restored(_norms(model), 'track_running_stats'):
         for m in _norms(model):
             m.track_running_stats = False
@@ -77,8 +76,7 @@ def frozen(model, bn:str='eval'):
 #| code-fold: true
 @contextmanager
 def attacks_inside(model, context):
-    """Inside, every attack on `model` or a copy of it runs in `context(model)`, such as
-    `additions`; None: as it is"""
+    "Inside, every attack on `model` or a copy runs in `context(model)`; None: as it is"
     before = vars(model).get('_inside', nullcontext)
     model._inside = context or before
     try:
@@ -118,7 +116,7 @@ def check_counts(**counts):
             raise ValueError(f"{name} must be at least 1; got {n}")
 
 def _unusual(attack, *names):
-    "For a protocol: those of these fields that differ from their default"
+    "For a protocol: which of these fields differ from their default"
     shown = [(f, getattr(attack, f.name)) for f in fields(attack) if f.name in names]
     return ''.join(f', {f.name} {getattr(v, "__name__", v)}' for f,v in shown if v != f.default)
 
@@ -136,7 +134,7 @@ class fgsm:
 
     @property
     def length(self):
-        "Of the step, in pixels of [0,1]"
+        "In pixels of [0,1]"
         return check_alpha(self.alpha, self.ball.eps, max(1, 2.5*self.ball.eps))
 
     @property
@@ -156,7 +154,7 @@ class fgsm:
 
 # %% ../nbs/12_pgd.ipynb #46575853
 def _climb(attack, model, x, y, generator):
-    "The points of all climbs of `attack` and their losses, one after the other"
+    "The points of all climbs of `attack`, and their losses"
     x, ball = check_images(x), attack.ball
     generator = generator or torch.Generator().manual_seed(attack.seed)
     for _ in range(attack.restarts):
@@ -191,11 +189,11 @@ class pgd:
     ball: Ball                          # `Linf`, `L2` or `L1`, with eps in pixels of [0,1]
     steps: int = 10
     alpha: float|None = None            # Length of a step, in pixels of [0,1]; 2.5 eps/steps
-    restarts: int = 1                   # Random starts; the worst point of all of them counts
+    restarts: int = 1                   # Random starts
     last: bool = True                   # Judge the point after the last step too
     bn: str = 'eval'                    # What batch norms do meanwhile, see `frozen`
     loss: Callable = F.cross_entropy    # Called as loss(logits, y, reduction='none')
-    seed: int = 0                       # Of the random starts, where no generator is given
+    seed: int = 0                       # Of the starts, where no generator is given
 
     def __post_init__(self):
         check_counts(steps=self.steps, restarts=self.restarts)
@@ -205,7 +203,7 @@ class pgd:
 
     @property
     def length(self):
-        "Of a step, in pixels of [0,1]"
+        "Of a step"
         return check_alpha(self.alpha, 2.5*self.ball.eps/self.steps, max(1, 2.5*self.ball.eps))
 
     @property
