@@ -11,7 +11,6 @@ import copy, sys, warnings
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
@@ -273,11 +272,12 @@ class Parts:
     pad: int = 4                 # See `DataLoaders`
     flip: bool = True            # Likewise
 
-def _drawn(draw, classes, seed):
+def _drawn(draw, seed, classes):
     "`Parts` that `draw(n, seed)` makes"
     train,valid,test = [draw(n, 3*seed+j) for j,n in enumerate((2000,500,500))]
     return Parts(train, test, valid, classes, pad=0, flip=False)
 
+# %% ../nbs/02_data.ipynb #08bfd8ef
 def _stripes(n, seed):
     g = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 2, (n,), generator=g)
@@ -286,14 +286,19 @@ def _stripes(n, seed):
     x = clean + .15*torch.randn(n, 8, 8, generator=g)
     return (x.clamp(0,1)*255).round().byte()[:,None], y
 
+@DATA.entry('stripes')
+def _stripes_parts(seed):
+    return _drawn(_stripes, seed, ('lying','standing'))
+
 def _blobs(n, seed):
     g = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 2, (n,), generator=g)
     x = torch.tensor([[.35,.4],[.65,.6]])[y] + .09*torch.randn(n, 2, generator=g)
     return x.clamp(0,1), y
 
-DATA['stripes'] = partial(_drawn, _stripes, ('lying','standing'))
-DATA['blobs'] = partial(_drawn, _blobs, ('left','right'))
+@DATA.entry('blobs')
+def _blobs_parts(seed):
+    return _drawn(_blobs, seed, ('left','right'))
 
 # %% ../nbs/02_data.ipynb #99f8fda9
 def _channels_first(x, what):
@@ -381,10 +386,21 @@ def _fetched(name, kind, root, **known):
                                 "give root=, or a path to an .npz file") from None
     return Parts(*parts, **dict(classes=getattr(ds, 'classes', ())) | known)
 
-DATA['fashion_mnist'] = partial(_fetched, 'fashion_mnist', 'FashionMNIST', classes=FASHION, pad=2)
-DATA['cifar10'] = partial(_fetched, 'cifar10', 'CIFAR10')
-DATA['cifar100'] = partial(_fetched, 'cifar100', 'CIFAR100')
-DATA['svhn'] = partial(_fetched, 'svhn', 'SVHN', flip=False)
+@DATA.entry('fashion_mnist')
+def _fashion_mnist(root):
+    return _fetched('fashion_mnist', 'FashionMNIST', root, classes=FASHION, pad=2)
+
+@DATA.entry('cifar10')
+def _cifar10(root):
+    return _fetched('cifar10', 'CIFAR10', root)
+
+@DATA.entry('cifar100')
+def _cifar100(root):
+    return _fetched('cifar100', 'CIFAR100', root)
+
+@DATA.entry('svhn')
+def _svhn(root):
+    return _fetched('svhn', 'SVHN', root, flip=False)
 
 # %% ../nbs/02_data.ipynb #a01a3cf0
 class Files(_Items):

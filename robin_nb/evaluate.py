@@ -6,7 +6,7 @@
 __all__ = ['interval', 'Result', 'judge', 'eps_curve', 'check_attack', 'autoattack', 'evaluation', 'verify']
 
 # %% ../nbs/34_evaluate.ipynb #957537c8
-import hashlib, importlib, importlib.metadata, importlib.util, math, platform, random, time
+import hashlib, importlib.metadata, importlib.util, math, platform, random, time
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 import torch, torch.nn.functional as F
@@ -82,17 +82,16 @@ def _device(model):
 def _take(data, n, bs=100):
     "The first `n` images of `data` (None: all), in batches (x, y) of `bs`"
     check_counts(n=1 if n is None else n, bs=bs)
-    xs, ys, seen = [], [], 0
+    batches, seen = [], 0
     for x,y,*_ in as_loader(data, bs):
-        left = None if n is None else n-seen
-        xs.append(x[:left])
-        ys.append(y[:left])
-        seen += len(ys[-1])
-        if seen==n:
+        batches.append((x, y))
+        seen += len(y)
+        if n is not None and seen >= n:
             break
     if not seen:
         raise ValueError("no images to evaluate on")
-    return list(zip(torch.cat(xs).split(bs), torch.cat(ys).split(bs)))
+    x,y = [torch.cat(parts)[:n].split(bs) for parts in zip(*batches)]
+    return list(zip(x, y))
 
 # %% ../nbs/34_evaluate.ipynb #6fe67084
 def _asked(model, data, n, bs=100, only=None):
