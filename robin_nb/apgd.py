@@ -18,7 +18,7 @@ from .evaluate import check_attack
 
 # %% ../nbs/54_apgd.ipynb #ab2ceaba
 def _checkpoints(steps):
-    "The steps at which to look back, and how many lie since the last: 22 % of all, then less"
+    "The steps at which to look back, with those since the last: 22 % of all, then less"
     window, least, less = (max(int(share*steps), 1) for share in (.22, .06, .03))
     t, at = window, {}
     while t <= steps:
@@ -30,14 +30,14 @@ def _checkpoints(steps):
 # %% ../nbs/54_apgd.ipynb #8f84d03d
 @dataclass
 class _Point:
-    "Where a climb is: `d`, the gradient `g` there, losses `l` (n,), and who is `wrong` (n,)"
+    "Where a climb is: `d`, gradient `g`, losses `l` (n,), and who is `wrong` (n,)"
     d: Tensor
     g: Tensor
     l: Tensor
     wrong: Tensor
 
     def unless(self, where, other):
-        "This point, but the `other` one for the images `where` it is better to be there"
+        "This point, but the `other` one for some images"
         ours, theirs = vars(self).values(), vars(other).values()
         return _Point(*[_pick(where, b, a) for a,b in zip(ours, theirs)])
 
@@ -58,7 +58,7 @@ def _look(model, x, y, d, loss, watch):
 
 # %% ../nbs/54_apgd.ipynb #f3237a39
 def _ascend(attack, model, x, y, d, loss, watch=None):
-    "One climb from `d`; of each image the worst point seen: wrong before right, then by loss"
+    "Each image's worst point of a climb from `d`: wrong before right, then by loss"
     ball, at = attack.ball, _checkpoints(attack.steps)
     now = best = worst = _look(model, x, y, d, loss, watch)
     last, size = now.d, torch.full_like(now.l, 2*ball.eps)
@@ -84,11 +84,10 @@ def _ascend(attack, model, x, y, d, loss, watch=None):
 def dlr(
     z:Tensor,                 # Logits (n,classes)
     y:Tensor,                 # Labels (n,)
-    reduction:str='mean',     # Or 'sum', or 'none' for one number a picture
-    target:Tensor|None=None,  # Classes to aim at (n,), for the form that does
+    reduction:str='mean',     # Or 'sum' or 'none'
+    target:Tensor|None=None,  # Classes to aim at (n,)
 )->Tensor:
-    """Difference-of-logits ratio: above 0 where `y` is not the answer,
-    the same for any positive multiple of `z`"""
+    "Difference-of-logits ratio: above 0 where `y` is not the answer, the same for any scale"
     need, classes = 3 if target is None else 4, z.shape[1]
     if classes < need:
         raise ValueError(f"this loss compares the {need} largest logits and the model has "
@@ -105,7 +104,7 @@ def dlr(
 _LOSSES = dict(ce=F.cross_entropy, dlr=dlr)
 
 def _aims(attack, z, y):
-    "(start, goal) of each climb: the likeliest other classes one after the other, or None"
+    "(start, goal) of each climb; goals are the likeliest other classes (n,), or None"
     goals = [None]
     if attack.loss=='targeted':
         others = z.scatter(1, y[:,None], -torch.inf).argsort(1, descending=True)
@@ -142,8 +141,8 @@ class apgd:
     steps: int = 100
     loss: str|Callable = 'ce'   # Or 'dlr' (3 classes or more), 'targeted' (4), or as for `pgd`
     restarts: int = 1           # Random starts
-    targets: int = 9            # If targeted: how many of the likeliest other classes to aim at
-    seed: int = 0               # Of the random starts, where no generator is given
+    targets: int = 9            # If targeted: how many other classes to aim at
+    seed: int = 0               # Of the starts, where no generator is given
 
     def __post_init__(self):
         check_counts(steps=self.steps, restarts=self.restarts, targets=self.targets)
@@ -153,7 +152,7 @@ class apgd:
 
     @property
     def protocol(self):
-        "What a report says of it"
+        "For a report"
         loss = getattr(self.loss, '__name__', self.loss)
         if loss=='targeted':
             loss += f' {self.targets}'
@@ -168,8 +167,7 @@ class apgd:
 
 # %% ../nbs/54_apgd.ipynb #9ed2f545
 def _path(model, x, y, d, points=16):
-    """Losses of `x+t*d` for `points`+1 values of t from 0 to 1, and the changes between them
-    that the gradients foretell: (points+1,n) and (points,n)"""
+    "Losses on the way from `x` to `x+d` (points+1,n), and foretold changes between (points,n)"
     losses, slopes = [], []
     with frozen(model), torch.enable_grad():
         for t in torch.linspace(0, 1, points+1).tolist():
@@ -182,13 +180,13 @@ def _path(model, x, y, d, points=16):
     return torch.stack(losses), (slopes[1:]+slopes[:-1])/2
 
 def _untold(losses, told):
-    "The share of the ups and downs of `losses` that `told` did not foretell"
+    "The share of the ups and downs of `losses` that was not `told`"
     ups = losses[1:]-losses[:-1]
     return ((ups-told).abs().sum()/ups.abs().sum().clamp_min(1e-9)).item()
 
 # %% ../nbs/54_apgd.ipynb #ad315eba
 class AttackReport(Table):
-    "The rows of `attack_report`: sign, measured, expected, verdict ('good', 'SUSPECT', 'skipped')"
+    "Rows of sign, measured, expected and verdict ('good', 'SUSPECT', 'skipped')"
     protocol = ''
 
     @property
@@ -220,7 +218,7 @@ class AttackReport(Table):
 
 # %% ../nbs/54_apgd.ipynb #463d2e26
 def _sign(sign, expected, value, text, most):
-    "A row: good up to `most`; a `value` that is a string says why it was skipped"
+    "A row: good up to `most`; a `value` that is text says why it was skipped"
     row = dict(sign=sign, measured=value, expected=expected, verdict='skipped')
     if isinstance(value, str):
         return row
@@ -252,7 +250,7 @@ def _five(model, x, y, ball, steps):
             for name,r in zip(_NAMES, rows)]
 
 def _square(model, x, y, ball, queries, seed):
-    "`d` that Square of pyautoattack finds within `queries`; or why it cannot be asked"
+    "`d` that Square finds; or why it cannot be asked"
     if x.ndim != 4:
         return "Square needs pictures (n,c,h,w)"
     try:
@@ -282,7 +280,7 @@ def _measured(model, x, y, ball, twin, steps, queries, seed):
         also = standing(apgd(ball, steps, 'dlr')(model, x, y))
         left, scaleless = left & also, also.float().mean().item()
     def more(d):
-        "How many of those left `d` breaks, as a share of all; or why there is none"
+        "The share of all that is left and `d` breaks; or why there is none"
         if isinstance(d, str) or not len(d):
             return d if isinstance(d, str) else 0.
         return ((~standing(d, left)).sum()/len(x)).item()
@@ -297,7 +295,7 @@ def attack_report(
     x:Tensor,               # About a hundred images in [0,1] (n,c,h,w)
     y:Tensor,               # Labels (n,)
     ball:Ball,              # `Linf` or `L2`, with eps in pixels of [0,1]
-    twin=None,              # Another network for the same task, whose perturbations are tried
+    twin=None,              # Another network, whose perturbations are tried
     steps:int=20,           # Of PGD and APGD
     queries:int=200,        # Of Square
     seed:int=0,

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 import torch, torch.nn as nn
-from .core import gather, ranks, replacing, same_run
+from .core import gather, load_saved, ranks, replacing, same_run
 from .loop import Callback, StopFit
 
 # %% ../nbs/31_checkpoint.ipynb #4a94d187
@@ -119,13 +119,8 @@ _ANEW = 'choose another folder, or start anew (resume=False, --restart)'
 
 def _open(file, settings, names):
     "The checkpoint in `file`, if it is one of a run with these `settings` and parts"
-    try:
-        saved = torch.load(file, map_location='cpu', weights_only=True)
-        theirs = saved['settings']
-    except Exception as e:
-        what = f"{file} is not a readable checkpoint ({type(e).__name__})"
-        raise ValueError(f"{what}; {_ANEW}") from None
-    same_run(file.parent, theirs, settings, _ANEW)
+    saved = load_saved(file, 'settings', 'a readable checkpoint', _ANEW)
+    same_run(file.parent, saved['settings'], settings, _ANEW)
     gone = ', '.join(sorted(saved['parts'].keys() - names))
     if gone:
         raise ValueError(f"{file.parent} holds the state of {gone}, which is missing here; {_ANEW}")

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['test_same', 'set_seed', 'fork_rng', 'derived_seed', 'default_device', 'ranks', 'gather', 'all_sum', 'gather_rows',
-           'replacing', 'held', 'nearest', 'Registry', 'write_json', 'same_run', 'one_line_errors', 'Table']
+           'replacing', 'held', 'nearest', 'Registry', 'write_json', 'load_saved', 'same_run', 'one_line_errors',
+           'Table']
 
 # %% ../nbs/00_core.ipynb #885ad16e
 import inspect, json, os, random, re, secrets, sys
@@ -22,8 +23,7 @@ def test_same(a, b, eps:float=0.):
 
 # %% ../nbs/00_core.ipynb #4c19e86e
 def set_seed(seed:int, deterministic:bool=False):
-    """Seed Python, NumPy and PyTorch; `deterministic` also makes PyTorch refuse operations that
-    differ from run to run"""
+    "Seed Python, NumPy and PyTorch; `deterministic`: no operations that differ from run to run"
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -33,8 +33,7 @@ def set_seed(seed:int, deterministic:bool=False):
 # %% ../nbs/00_core.ipynb #c77ae003
 @contextmanager
 def fork_rng(seed:int|None=None):
-    """Inside, random numbers begin at `seed` (None: go on); after it Python, NumPy and PyTorch
-    go on as if nothing had been drawn"""
+    "Inside, random numbers begin at `seed` (None: go on); after it, as if none had been drawn"
     python, numpy = random.getstate(), np.random.get_state()
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     try:
@@ -48,7 +47,7 @@ def fork_rng(seed:int|None=None):
 
 # %% ../nbs/00_core.ipynb #2dbde607
 def derived_seed(*numbers:int)->int:
-    "A seed below 2^32, a function of `numbers` such as (seed, epoch, batch); others give others"
+    "A seed below 2^32 for `numbers` such as (seed, epoch, batch)"
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 # %% ../nbs/00_core.ipynb #5a4c3acd
@@ -59,38 +58,29 @@ def default_device()->torch.device:
     return torch.device('mps' if torch.backends.mps.is_available() else 'cpu')
 
 def ranks()->tuple[int,int]:
-    "Which process this is and how many there are, in a run on several (`torchrun`); (0,1) alone"
+    "Which process of a run this is and how many there are (`torchrun`); (0,1) alone"
     d = torch.distributed
     if d.is_available() and d.is_initialized():
         return d.get_rank(), d.get_world_size()
     return 0, 1
 
 def gather(thing)->list:
-    "What each process has handed in as `thing`, by rank; alone, a list of one"
-    all_of = [None]*ranks()[1]
-    if len(all_of)==1:
-        return [thing]
-    torch.distributed.all_gather_object(all_of, thing)
+    "The `thing` of each process, by rank"
+    all_of = [thing]*ranks()[1]
+    if len(all_of) > 1:
+        torch.distributed.all_gather_object(all_of, thing)
     return all_of
 
 def all_sum(*numbers)->tuple:
-    "Each of `numbers` summed over all processes, as float; alone, the numbers themselves"
-    if ranks()[1]==1:
-        return tuple(float(v) for v in numbers)
-    total = torch.tensor([float(v) for v in numbers], dtype=torch.float64)
-    if torch.distributed.get_backend()=='nccl':
-        total = total.to('cuda')
-    torch.distributed.all_reduce(total)
-    return tuple(total.tolist())
+    "Each of `numbers` summed over all processes, as float"
+    return tuple(map(sum, zip(*gather([float(v) for v in numbers]))))
 
 # %% ../nbs/00_core.ipynb #db8ceb3a
 def gather_rows(t):
     "The rows of tensor `t` of all processes, by rank, whatever their numbers; alone, `t` itself"
-    world = ranks()[1]
-    if world==1:
+    if ranks()[1]==1:
         return t
-    sizes = [torch.tensor(0, device=t.device) for _ in range(world)]
-    torch.distributed.all_gather(sizes, torch.tensor(len(t), device=t.device))
+    sizes = gather(len(t))
     padded = t.new_zeros(max(sizes), *t.shape[1:])
     padded[:len(t)] = t
     parts = [torch.empty_like(padded) for _ in sizes]
@@ -100,8 +90,7 @@ def gather_rows(t):
 # %% ../nbs/00_core.ipynb #1487c6de
 @contextmanager
 def replacing(file):
-    """A path to write to; it takes the place of `file` when the block ends well, and vanishes when
-    it does not"""
+    "A path to write to; it takes the place of `file` if the block ends well, else it vanishes"
     file = Path(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f'.{file.name}.{secrets.token_hex(8)}{file.suffix}')
@@ -113,7 +102,7 @@ def replacing(file):
 
 # %% ../nbs/00_core.ipynb #ea1dbade
 class _Held:
-    "In place of the forward of `maps` on a weight: `w`, as it was found; a copy works anew"
+    "In place of the forward of `maps`: the weight `w`, as it was found; a copy works anew"
     def __init__(self, maps):
         self.maps, self.w, self.made = maps, None, None
 
@@ -135,8 +124,8 @@ class _Held:
 
 # %% ../nbs/00_core.ipynb #2dab75db
 class held:
-    """Inside, each weight of `model` that maps compute is worked out once, and without gradient;
-    with `grad` its gradient gathers there, until `push` hands it on, step after step"""
+    """Inside, each weight of `model` that maps compute is worked out once, without gradient; with
+    `grad` its gradient gathers there, until `push` hands it on"""
     def __init__(self, model, grad:bool=False):
         self.grad = grad
         maps = [m for m in model.modules() if isinstance(m, parametrize.ParametrizationList)]
@@ -163,7 +152,7 @@ class held:
             vars(h.maps).pop('forward', None)
 
     def push(self):
-        "Hand the gradients that have gathered at the weights to what the maps made them of"
+        "Hand the gathered gradients to what the maps made the weights of"
         moved = [h for h in self.own if h.made is not None and h.w.grad is not None]
         torch.autograd.backward([h.made for h in moved], [h.w.grad for h in moved])
         for h in moved:
@@ -171,8 +160,7 @@ class held:
 
 # %% ../nbs/00_core.ipynb #a55c58f4
 def _slip(a, b):
-    """Whether `a` is `b`, in large or small letters, but for two neighbours swapped or (in a long
-    word) one letter"""
+    "Whether `a` is `b`, but for case and two neighbours swapped or (in a long word) one letter"
     a,b = a.lower(), b.lower()
     if re.sub(r'\D', '', a) != re.sub(r'\D', '', b):
         return False
@@ -185,11 +173,10 @@ def _slip(a, b):
 
 def nearest(
     name:str,     # Asked for
-    known:dict,   # What there is, by name
-    what:str,     # What these are names of
+    known:dict,   # What there is
+    what:str,     # What it is called
 ):
-    """known[`name`]; ValueError with all names for another, and with what was meant if it is a
-    slip of the fingers"""
+    "known[`name`]; ValueError with all names, and with what a slip of the fingers meant"
     if name in known:
         return known[name]
     meant = ' or '.join(k for k in known if _slip(str(name), k))
@@ -198,18 +185,16 @@ def nearest(
 
 # %% ../nbs/00_core.ipynb #0f010646
 class Registry(dict):
-    "Makers of one `kind`, by name. A name that is not there is a ValueError with what was meant"
-    kinds = {}                                                       # all registries, by kind
+    "Makers of one `kind`, by name; ValueError, with what was meant, for other names"
+    kinds = {}                                                       # all registries
     def __init__(self, kind:str):
-        super().__init__()
-        self.kind, Registry.kinds[kind] = kind, self
+        self.kind, self.kinds[kind] = kind, self
 
     def __missing__(self, name):
         return nearest(name, self, self.kind)
 
     def entry(self, name:str|None=None, passes=None):
-        """A decorator: what it stands on can be asked for as `name` (default: its own);
-        `passes(steps)` -> (forwards, backwards) of a batch is its cost"""
+        "Decorator of a maker; its cost is `passes(steps)` -> (forwards, backwards) of a batch"
         def add(maker):
             self[name or maker.__name__] = maker
             if passes:
@@ -218,17 +203,16 @@ class Registry(dict):
         return add
 
     def arguments(self, name:str):
-        "The parameters of the maker of `name`, by name"
+        "The parameters of the maker of `name`"
         return inspect.signature(self[name]).parameters
 
     def make(self, name:str, **facts):
-        "What the maker of `name` makes of those `facts` that it has arguments for"
-        asked = self.arguments(name)
-        return self[name](**{fact: v for fact,v in facts.items() if fact in asked})
+        "What the maker of `name` makes of those `facts` that it takes"
+        return self[name](**{fact: v for fact,v in facts.items() if fact in self.arguments(name)})
 
     @contextmanager
     def having(self, name:str, maker, passes=None):
-        "Inside, `name` can be asked for too; after it everything is as before"
+        "Inside, `name` can be asked for too"
         before = dict(self)
         try:
             yield self.entry(name, passes)(maker)
@@ -242,9 +226,23 @@ def write_json(data, file):
     with replacing(file) as part:
         part.write_text(json.dumps(data, indent=1))
 
+def load_saved(
+    file,                       # That torch.save wrote
+    key:str,                    # Must be in it
+    what:str,                   # Such as 'a readable checkpoint'
+    otherwise:str='choose another file',   # What to do if it is not
+)->dict:
+    "The dictionary in `file`; ValueError unless it is `what`"
+    try:
+        saved = torch.load(file, map_location='cpu', weights_only=True)
+        saved[key]
+    except Exception as e:
+        raise ValueError(f"{file} is not {what} ({type(e).__name__}); {otherwise}") from None
+    return saved
+
 # %% ../nbs/00_core.ipynb #b3a65a7c
 def _differences(theirs, ours, path=''):
-    "What differs between two dictionaries and the dictionaries in them, as text"
+    "What differs between two nested dictionaries"
     said = []
     for name in sorted(theirs.keys() | ours.keys()):
         a,b = theirs.get(name), ours.get(name)
@@ -256,11 +254,11 @@ def _differences(theirs, ours, path=''):
 
 def same_run(
     folder,           # Holds a run, or nothing yet
-    theirs,           # Its settings, or the name of the JSON file in `folder` that has them
-    ours:dict,        # Those of the run that wants to go on there
+    theirs,           # Its settings, or their JSON file in `folder`
+    ours:dict,        # Those of the run that wants to go on
     otherwise:str='choose another folder',   # What to do where they differ
 ):
-    "ValueError, with what differs, unless the run in `folder` has `ours` as its settings"
+    "ValueError, with what differs, unless the run in `folder` has settings `ours`"
     if isinstance(theirs, str):
         file = Path(folder)/theirs
         ours = json.loads(json.dumps(ours))                           # as it was written
@@ -273,31 +271,32 @@ def same_run(
 _FORESEEN = (ValueError, TypeError, OSError, ArithmeticError, ImportError)
 
 def _reason(e):
-    "What a foreseen error says in a line, and the exit code; None for one that nobody foresaw"
-    said = ' '.join(str(e).split()) or type(e).__name__
+    "What a foreseen error says in a line, else None"
+    said = ' '.join(str(e).split())
     if isinstance(e, KeyboardInterrupt):
-        return (said if str(e) else 'interrupted before the first step', 130)
+        return said or 'interrupted before the first step'
     if isinstance(e, _FORESEEN):
-        return said, 2
+        return said or type(e).__name__
     if type(e).__name__=='SafetensorError':
-        return f'could not write the model file ({said}); is the disk full?', 2
+        return f'could not write the model file ({said}); is the disk full?'
     if isinstance(e, RuntimeError) and ('PytorchStreamWriter' in said or 'enforce fail' in said):
-        return 'could not write the checkpoint; is the disk full?', 2   # how torch says it
+        return 'could not write the checkpoint; is the disk full?'      # how torch says it
     if isinstance(e, RuntimeError) and 'out of memory' in said:
-        return said, 2
+        return said
 
 @contextmanager
 def one_line_errors(command:str):
-    """Print a foreseen error as one line after the name of the `command` on stderr and exit with 2;
-    an interruption exits with 130"""
+    "A foreseen error is a line of `command` on stderr and exit code 2; an interruption 130"
     try:
         yield
     except (Exception, KeyboardInterrupt) as e:
-        reason = _reason(e)
-        if reason is None:
+        said = _reason(e)
+        if said is None:
             raise
-        print(f'{command}: {reason[0]}', file=sys.stderr)
-        raise SystemExit(reason[1]) from None
+        print(f'{command}: {said}', file=sys.stderr)
+        raise SystemExit(130 if isinstance(e, KeyboardInterrupt) else 2) from None
+
+
 
 # %% ../nbs/00_core.ipynb #62017308
 class Table(list):
@@ -311,24 +310,22 @@ class Table(list):
         return f'{v:.4g}' if isinstance(v, float) else str(v)
 
     def _cells(self):
-        heads = dict.fromkeys(h for row in self for h in row)
-        rows = [list(heads)]
+        heads = list(dict.fromkeys(h for row in self for h in row))
+        cells = [heads]
         for row in self:
-            rows.append([self._text(row.get(h)) for h in heads])
-        return rows
+            cells.append([self._text(row.get(h)) for h in heads])
+        return cells
 
     def _repr_markdown_(self):
         lines = []
-        for cells in self._cells():
-            lines.append(f"| {' | '.join(c.replace('|', chr(92)+'|') for c in cells)} |")
-        lines.insert(1, '|---'*len(self._cells()[0]) + '|')
+        for row in self._cells():
+            cells = ' | '.join(c.replace('|', r'\|') for c in row)
+            lines.append(f'| {cells} |')
+        lines.insert(1, '|---'*len(row) + '|')
         return '\n'.join(lines)
 
     def __repr__(self):
-        columns = list(zip(*self._cells()))
-        padded = []
-        for column in columns:
-            width = max(map(len, column))
-            padded.append([c.ljust(width) for c in column])
-        return '\n'.join('  '.join(row).rstrip() for row in zip(*padded))
+        rows = self._cells()
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        return '\n'.join('  '.join(map(str.ljust, row, widths)).rstrip() for row in rows)
     __str__ = __repr__

@@ -21,7 +21,7 @@ from .core import Registry, derived_seed
 
 # %% ../nbs/02_data.ipynb #8355f0e2
 class Indexed(Dataset):
-    "A data set that is asked for whole batches: indexed by a list of places, it gives (x, y, i)"
+    "A data set that is indexed by a list of places, for a whole batch (x, y, i)"
     def read(self, i):
         "(x, y) at the places `i` (n,)"
         raise NotImplementedError
@@ -34,22 +34,18 @@ def _floats(x):
     return x.float()/255 if x.dtype==torch.uint8 else x.float()
 
 def _whole(t, n, what):
-    "`t` as int64 (n,)"
     t = torch.as_tensor(t)
     if t.shape != (n,) or t.is_floating_point():
         raise ValueError(f"{what} must be {n} whole numbers, one for each image; "
                          f"got {t.dtype} {tuple(t.shape)}")
     return t.long()
 
-# %% ../nbs/02_data.ipynb #7a6f92fb
 class Images(Indexed):
-    "Pictures `x` uint8 (n,c,h,w), or floats in [0,1] of any shape, and labels `y` (n,), in memory"
+    "Pictures `x` uint8 (n,c,h,w), or floats in [0,1] of any shape, and labels `y` (n,)"
     def __init__(self, x, y):
         self.x = torch.as_tensor(x)
         if len(self.x) != len(y):
             raise ValueError(f"{len(self.x)} images but {len(y)} labels")
-        if len(y)==0:
-            raise ValueError("no images")
         self.y = _whole(y, len(y), 'labels')
 
     def __len__(self):
@@ -60,7 +56,7 @@ class Images(Indexed):
 
 # %% ../nbs/02_data.ipynb #164e0dbb
 class Batches(Sampler):
-    "Index tensors of `bs` each out of `n`; shuffled by `seed` and the epoch if a `seed` is given"
+    "Index tensors of `bs` each out of `n`; shuffled by `seed` and epoch if there is a `seed`"
     def __init__(self, n, bs, seed=None):
         self.n, self.bs, self.seed = n, bs, seed
         self.epoch, self.part = 0, (0, 1)
@@ -83,7 +79,7 @@ class Batches(Sampler):
 
     @contextmanager
     def sharded(self, first:int, every:int):
-        "Inside, of each batch only every `every`-th index from `first` on, for one process of many"
+        "Inside, of each batch every `every`-th index from `first` on, for one process of many"
         self.part, before = (first, every), self.part
         try:
             yield self
@@ -92,14 +88,13 @@ class Batches(Sampler):
 
 # %% ../nbs/02_data.ipynb #259fdfad
 def loader(ds, bs=128, seed=None, workers=0):
-    "A `DataLoader` of the `Indexed` `ds`, shuffled if `seed` is given, read by `workers` processes"
-    order = Batches(len(ds), bs, seed)
-    return DataLoader(ds, batch_size=None, sampler=order, num_workers=workers,
-                      persistent_workers=workers>0)
+    "A `DataLoader` of the `Indexed` `ds`, shuffled if there is a `seed`"
+    return DataLoader(ds, batch_size=None, sampler=Batches(len(ds), bs, seed),
+                      num_workers=workers, persistent_workers=workers>0)
 
 # %% ../nbs/02_data.ipynb #a45a00ec
 def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
-    "Places of `n` pictures in two sorted parts, (train, validation); `valid` is a share"
+    "Places of `n` pictures, sorted, for training and for validation, a share `valid`"
     if not 0 <= valid <= .2:
         raise ValueError(f"valid is a share of at most .2; got {valid}")
     k = min(max(round(valid*n), 500), n//5) if valid else 0
@@ -124,18 +119,18 @@ class Subset(Indexed):
 @dataclass
 class DataLoaders:
     "Loaders of raw batches (x, y, i) and what a model must know of the data"
-    train: DataLoader              # Shuffled, anew in each epoch
+    train: DataLoader              # Shuffled
     valid: DataLoader              # Held out of the training set; chooses models
     test: DataLoader|None = None   # Judges, and chooses nothing
-    name: str = ''                 # What tables call the data
+    name: str = ''                 # For tables
     classes: Sequence = ()         # Class names
     mean: Sequence = (0.,)         # Of the training pixels, per channel
     std: Sequence = (1.,)          # Likewise
     pad: int = 0                   # Zero padding of a random crop
-    flip: bool = False             # Whether a mirrored picture is still a picture of its class
+    flip: bool = False             # Whether a mirrored picture keeps its class
 
     def to(self, device):
-        "Move pictures that are in memory to `device`, as bytes, once, so that no batch has to wait"
+        "Move pictures in memory to `device`, as bytes"
         for dl in self.train, self.valid, self.test:
             ds = getattr(dl, 'dataset', None)
             if isinstance(ds, Images):
@@ -152,22 +147,21 @@ class DataLoaders:
 
     @property
     def facts(self):
-        "What an objective by name may ask for"
+        "What the maker of an objective may ask for"
         return dict(n_images=len(self.train.dataset), size=self.shape, pad=self.pad)
 
 # %% ../nbs/02_data.ipynb #ba8a573e
 def _triple(batch):
-    "A `batch` (x, y) or (x, y, i) as x float32, y and i int64 (n,); without i it is None"
+    "A `batch` (x, y) or (x, y, i) as x float32, y and i int64 (n,); i may be None"
     if not isinstance(batch, (tuple, list)) or len(batch) not in (2,3):
         raise ValueError(f"a batch must be (x, y) or (x, y, i); got a {type(batch).__name__}")
     x = _floats(torch.as_tensor(batch[0]))
     y = _whole(batch[1], len(x), 'labels')
-    placed = len(batch)==3 and batch[2] is not None
-    i = _whole(batch[2], len(x), 'the places i') if placed else None
-    return x, y, i
+    i = batch[2] if len(batch)==3 else None
+    return x, y, i if i is None else _whole(i, len(x), 'the places i')
 
 class _Items(Indexed):
-    "A data set `ds` of single pictures (x, y), gathered into batches"
+    "Batches of a data set `ds` of single pictures (x, y)"
     def __init__(self, ds):
         self.ds = ds
 
@@ -186,13 +180,13 @@ class _Items(Indexed):
 
 # %% ../nbs/02_data.ipynb #a3eb4530
 def _counts(dl):
-    "Whether the batches of `dl` hold the pictures of its data set from the first to the last"
+    "Whether `dl` goes through its data set from the first to the last"
     orders = [type(getattr(dl, name, None)) for name in ('sampler','batch_sampler')]
     return (orders==[SequentialSampler, BatchSampler] and getattr(dl, 'in_order', True)
             and dl.collate_fn is default_collate)                     # another may leave some out
 
 class _Triples:
-    "The batches of `dl` as (x, y, i); i counts the pictures where it can be known, else it is None"
+    "The batches of `dl` as (x, y, i)"
     def __init__(self, dl):
         self.dl = dl
         self.dataset,self.sampler = [getattr(dl, name, None) for name in ('dataset','sampler')]
@@ -221,11 +215,11 @@ def _indexed(thing):
 
 def as_loader(
     thing,                # Tensors (x, y), a Dataset, or a loader of batches (x, y) or (x, y, i)
-    bs:int=128,           # Images in a batch, unless `thing` is a loader
-    seed:int|None=None,   # Of the order, unless `thing` is a loader; None: as they stand
+    bs:int=128,           # Images in a batch; a loader keeps its own
+    seed:int|None=None,   # Of the order, likewise; None: as they stand
     workers:int=0,        # Processes that read a Dataset
 ):
-    "A loader of batches (x, y, i) of `thing`; i is None where a loader does not tell the order"
+    "A loader of batches (x, y, i) of `thing`; i is None where the order is not known"
     if isinstance(thing, _Triples) or isinstance(getattr(thing, 'sampler', None), Batches):
         return thing
     ds = _indexed(thing)
@@ -239,12 +233,8 @@ def as_loader(
     return _Triples(thing) if ds is None else loader(ds, bs, seed, workers)
 
 # %% ../nbs/02_data.ipynb #8e55aea9
-def _check_bs(bs):
-    if bs < 2:
-        raise ValueError(f"bs must be at least 2, because batch norms need two images; got {bs}")
-
 def _held_out(ds, valid, seed):
-    "Two parts of `ds`, (train, validation); see `split`"
+    "The two parts of `ds`; see `split`"
     a,b = split(len(ds), valid, seed)
     if isinstance(ds, Images):
         return Images(ds.x[a], ds.y[a]), Images(ds.x[b], ds.y[b])
@@ -252,15 +242,16 @@ def _held_out(ds, valid, seed):
 
 def as_data(
     thing,             # `DataLoaders`, a pair (train, valid), a Dataset, or tensors (x, y)
-    bs:int=128,        # Images in a batch, unless there are loaders
-    seed:int=0,        # Of the held-out part and of the order of training batches
-    valid:float=.02,   # Share that is held out of a single Dataset or (x, y)
+    bs:int=128,        # Images in a batch; a loader keeps its own
+    seed:int=0,        # Of the held-out part and the order of training batches
+    valid:float=.02,   # Share held out of a single Dataset or (x, y)
     workers:int=0,     # Processes that read a Dataset
 )->DataLoaders:        # Without a test part, unless `thing` has one
-    "What to train on and what to choose by, out of `thing`; each of a pair is taken `as_loader`"
+    "What to train on and what to choose by; each of a pair is taken `as_loader`"
     if isinstance(thing, DataLoaders):
         return thing
-    _check_bs(bs)
+    if bs < 2:
+        raise ValueError(f"bs must be at least 2, because batch norms need two images; got {bs}")
     ds = _indexed(thing)
     if ds is None and not (isinstance(thing, (tuple, list)) and len(thing)==2):
         raise ValueError(f"nothing can be held out of a {type(thing).__name__} for validation; "
@@ -273,20 +264,20 @@ DATA = Registry('data')
 
 @dataclass
 class Parts:
-    "Pictures and labels (x, y) in memory, before batches are made of them"
-    train: tuple                 # (x, y)
-    test: tuple                  # (x, y)
+    "A data set in memory"
+    train: tuple                 # Pictures and labels (x, y)
+    test: tuple                  # Likewise
     valid: tuple|None = None     # None: held out of `train`
     classes: Sequence = ()       # Class names; none: the labels as they are
     pad: int = 4                 # See `DataLoaders`
     flip: bool = True            # Likewise
 
 def _drawn(draw, seed, classes):
-    "Parts of a data set that `draw`(n, seed) makes"
+    "`Parts` that `draw(n, seed)` makes"
     train,valid,test = [draw(n, 3*seed+j) for j,n in enumerate((2000,500,500))]
     return Parts(train, test, valid, classes, pad=0, flip=False)
 
-# %% ../nbs/02_data.ipynb #098a667d
+# %% ../nbs/02_data.ipynb #08bfd8ef
 def _stripes(n, seed):
     g = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 2, (n,), generator=g)
@@ -323,7 +314,7 @@ def _channels_first(x, what):
                      f"got {x.shape}")
 
 def _part(arrays, part, file):
-    "(x uint8 (n,c,h,w), y int64) of the `part` of a file"
+    "(x uint8 (n,c,h,w), y int64) of a `part`"
     x = _channels_first(arrays[f'{part}_images'], f'{file}: {part}_images')
     y = arrays[f'{part}_labels']
     if len(x)==0:
@@ -335,7 +326,7 @@ def _part(arrays, part, file):
 
 # %% ../nbs/02_data.ipynb #e74813de
 def read_npz(file)->dict:
-    "`Parts` of an .npz file of train_images, train_labels, test_... and perhaps valid_..., by name"
+    "`Parts` of an .npz file of train_images, train_labels, test_... and perhaps valid_..."
     if not Path(file).is_file():
         raise FileNotFoundError(f"no file {file}")
     try:
@@ -362,7 +353,7 @@ def _fashion_mini():
 
 # %% ../nbs/02_data.ipynb #6e53ed8b
 def import_torchvision():
-    "Import torchvision, also where its compiled operators do not match the installed torch"
+    "Torchvision, also where its compiled operators do not match the installed torch"
     try:
         import torchvision
     except RuntimeError as e:
@@ -381,7 +372,7 @@ def import_torchvision():
 
 # %% ../nbs/02_data.ipynb #93768371
 def _fetched(name, kind, root, **known):
-    "`Parts` of torchvision's data set `kind`, with what is `known` of it"
+    "`Parts` of torchvision's `kind`, with what is `known` of it"
     make,parts = getattr(import_torchvision().datasets, kind),[]
     try:
         for part in 'train','test':
@@ -395,7 +386,6 @@ def _fetched(name, kind, root, **known):
                                 "give root=, or a path to an .npz file") from None
     return Parts(*parts, **dict(classes=getattr(ds, 'classes', ())) | known)
 
-# %% ../nbs/02_data.ipynb #848340f0
 @DATA.entry('fashion_mnist')
 def _fashion_mnist(root):
     return _fetched('fashion_mnist', 'FashionMNIST', root, classes=FASHION, pad=2)
@@ -413,50 +403,35 @@ def _svhn(root):
     return _fetched('svhn', 'SVHN', root, flip=False)
 
 # %% ../nbs/02_data.ipynb #a01a3cf0
-class Files(Indexed):
-    """Pictures in subfolders of `folder` named after their class (all, or `classes` in this order);
-    the short side becomes 8/7 of `size`, then the centre `size` x `size`"""
+class Files(_Items):
+    """Pictures in subfolders of `folder` named after their class (all, or `classes`): the short
+    side becomes 8/7 of `size`, then the centre `size` x `size`"""
     def __init__(self, folder, size=224, classes=None):
         tv = import_torchvision()
         if not Path(folder).is_dir():
             raise FileNotFoundError(f"no folder {folder}")
-        found = tv.datasets.ImageFolder(folder)
-        self.classes = list(classes) if classes else found.classes
-        missing = sorted(set(self.classes) - set(found.classes))
+        t = tv.transforms
+        sized = t.Compose([t.Resize(size*8//7), t.CenterCrop(size), t.PILToTensor()])
+        super().__init__(tv.datasets.ImageFolder(folder, sized))
+        self.classes = list(classes) if classes else self.ds.classes
+        missing = sorted(set(self.classes) - set(self.ds.classes))
         if missing:
             raise ValueError(f"{folder} lacks {len(missing)} of the {len(self.classes)} classes, "
                              f"for example {missing[0]}")
-        number = {found.class_to_idx[c]: j for j,c in enumerate(self.classes)}
-        self.samples = [(f, number[c]) for f,c in found.samples if c in number]
-        t = tv.transforms
-        self.transform = t.Compose([t.Resize(size*8//7), t.CenterCrop(size), t.PILToTensor()])
-
-    def __len__(self):
-        return len(self.samples)
-
-    def read(self, i):
-        from PIL import Image
-        samples = [self.samples[j] for j in i.tolist()]
-        x = []
-        for file,_ in samples:
-            with Image.open(file) as img:
-                x.append(self.transform(img.convert('RGB')))
-        return _floats(torch.stack(x)), torch.tensor([y for _,y in samples])
+        number = {self.ds.class_to_idx[c]: j for j,c in enumerate(self.classes)}
+        self.ds.samples = [(file, number[c]) for file,c in self.ds.samples if c in number]
 
 # %% ../nbs/02_data.ipynb #b6e1bee5
 def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
     if not (folder/'train').is_dir():
         raise FileNotFoundError(f"{folder} needs the folders train and test (or val) with one "
                                 "folder per class inside")
-    ds = Files(folder/'train', size, classes)
-    train,held = _held_out(ds, valid, seed)
+    train = Files(folder/'train', size, classes)
     has_val = (folder/'val').is_dir() and not (folder/'test').is_dir()
-    test = Files(folder/('val' if has_val else 'test'), size, ds.classes)
-    return DataLoaders(
-        loader(train, bs, seed, workers),
-        loader(held, bs, None, workers),
-        loader(test, bs, None, workers),
-        folder.name, tuple(ds.classes), mean=(.485,.456,.406), std=(.229,.224,.225),
+    test = Files(folder/('val' if has_val else 'test'), size, train.classes)
+    return replace(
+        as_data(train, bs, seed, valid, workers), test=loader(test, bs, None, workers),
+        name=folder.name, classes=tuple(train.classes), mean=(.485,.456,.406), std=(.229,.224,.225),
         pad=size//8 if size < 64 else 4, flip=True)
 
 @DATA.entry('imagenet100')
@@ -473,27 +448,27 @@ def _stats(x):
     return rounded(x.mean((0,2))), rounded(x.std((0,2)))
 
 def _dealt(parts, name, bs, valid, seed):
-    "`parts` as `DataLoaders`"
-    train,test = Images(*parts.train),Images(*parts.test)
-    train,held = (train, Images(*parts.valid)) if parts.valid else _held_out(train, valid, seed)
-    highest = max(int(ds.y.max()) for ds in (train, held, test))
+    train,test = Images(*parts.train), Images(*parts.test)
+    thing = (train, Images(*parts.valid)) if parts.valid else train
+    dls = as_data(thing, bs, seed, valid)
+    highest = max(int(ds.y.max()) for ds in (dls.train.dataset, dls.valid.dataset, test))
     classes = tuple(parts.classes) or tuple(str(c) for c in range(1+highest))
-    return DataLoaders(loader(train, bs, seed), loader(held, bs), loader(test, bs),
-                       name, classes, *_stats(train.x), parts.pad, parts.flip)
+    mean,std = _stats(dls.train.dataset.x)
+    return replace(dls, test=loader(test, bs), name=name, classes=classes, mean=mean, std=std,
+                   pad=parts.pad, flip=parts.flip)
 
 # %% ../nbs/02_data.ipynb #4636d62e
 def load_data(
     name:str,           # One of `DATA`, an .npz file, or a folder with train and test (or val)
     root=None,          # Where downloaded sets are kept; default `data`
     bs:int=128,         # Images in a batch
-    valid:float=.02,    # Share of the training set held out, where no validation part is given
-    seed:int=0,         # Of the held-out part and of the order of training batches
-    augment:bool=True,  # Whether training pictures are to be shifted and mirrored (pad, flip)
+    valid:float=.02,    # Share of the training set held out, if there is no validation part
+    seed:int=0,         # Of the held-out part and the order of training batches
+    augment:bool=True,  # Whether to shift and mirror training pictures (pad, flip)
     size:int=224,       # Side of pictures read from folders
     workers:int=0,      # Processes that read pictures from folders
 )->DataLoaders:         # Batches are raw (x in [0,1], y, i)
     "Loaders for training, validation and test"
-    _check_bs(bs)
     name,root = str(name),Path(root or 'data')
     if name in DATA:
         made = DATA.make(name, root=root, bs=bs, valid=valid, seed=seed, size=size, workers=workers)
@@ -512,7 +487,7 @@ class _Noise(torch.Generator):
     "Random numbers that know of which part of a batch they are asked"
 
 def _window(crop, t):
-    "What images or canvases `t` are indexed by to read or write the windows of `crop`"
+    "The index of the windows of `crop` in images or canvases `t`"
     h,w = crop.size
     rows = crop.top[:,None]+torch.arange(h)
     cols = crop.left[:,None]+torch.arange(w)
@@ -522,7 +497,7 @@ def _window(crop, t):
             rows.to(t.device)[:,None,:,None], cols.to(t.device)[:,None,None,:])
 
 def _canvas(crop, t):
-    "`t`, if it is a canvas of `crop`"
+    "`t`, if it is one of `crop`"
     full = tuple(s+2*crop.pad for s in crop.size)
     if t.ndim != 4 or len(t) != crop.n or tuple(t.shape[-2:]) != full:
         raise ValueError(f"this crop is for {crop.n} images of {crop.size} or canvases of {full}; "
@@ -540,20 +515,20 @@ class Crop:
         self.part = None
 
     def share(self, first, every):
-        "The crop of every `every`-th image from `first` on, with their random numbers of the whole"
+        "The crop of every `every`-th image from `first` on"
         part = copy.copy(self)
         part.top,part.left,part.flip = [t[first::every] for t in (self.top, self.left, self.flip)]
         part.n,part.part = len(part.top),(first, every, self.n)
         return part
 
     def noise(self):
-        "Random numbers for one batch, the same after an interruption; a `share` tells its part"
+        "Random numbers, the same after an interruption; a `share` tells its part"
         g = _Noise()
         g.part = self.part
         return g.manual_seed(derived_seed(self.seed, 1))
 
     def __call__(self, x):
-        "Windows of images `x` (n,c,h,w), padded with 0; or of canvases, `pad` wider on every side"
+        "Windows of images `x` (n,c,h,w), padded with 0, or of canvases, `pad` wider on every side"
         if not self.pad and not self.flip.any():
             return x
         if x.shape[-2:]==self.size:
@@ -561,7 +536,7 @@ class Crop:
         return _canvas(self, x)[_window(self, x)]
 
     def put(self, canvas, d):
-        "Write windows `d` to where they were cut from `canvas`, in place; the rest of it stays"
+        "Write windows `d` to where they were cut from `canvas`, in place"
         _canvas(self, canvas)[_window(self, canvas)] = d
         return canvas
 
@@ -571,9 +546,9 @@ class Batch:
     "Images `x` (n,c,h,w) in [0,1], already cropped, and labels `y` (n,)"
     x: Tensor
     y: Tensor
-    i: Tensor|None = None                    # Their places in the training set (n,), where known
+    i: Tensor|None = None                    # Their places (n,), where known
     crop: Crop|None = None                   # How they were cropped
-    generator: torch.Generator|None = None   # Of its noise, a function of its place in the run
+    generator: torch.Generator|None = None   # Of its noise
 
     def __len__(self):
         return len(self.y)

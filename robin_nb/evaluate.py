@@ -6,12 +6,12 @@
 __all__ = ['interval', 'Result', 'judge', 'eps_curve', 'check_attack', 'autoattack', 'evaluation', 'verify']
 
 # %% ../nbs/34_evaluate.ipynb #957537c8
-import hashlib, importlib, importlib.metadata, importlib.util, math, platform, random, time
+import hashlib, importlib.metadata, importlib.util, math, platform, random, time
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 import torch, torch.nn.functional as F
 from torch import Tensor
-from .core import Table, derived_seed, replacing
+from .core import Table, derived_seed, load_saved, replacing
 from .data import as_loader, check_batch
 from .minimax import BALLS, Ball, L1, Linf
 from .maps import bake
@@ -29,7 +29,6 @@ def interval(right:int, n:int)->tuple[float,float]:
     half = z*math.sqrt(share*(1-share)/n+z*z/(4*n*n))
     return max(0., (middle-half)/weight), min(1., (middle+half)/weight)
 
-# %% ../nbs/34_evaluate.ipynb #3e2c0130
 def _texts(right):
     "Share and interval of verdicts, to be read"
     low, high = interval(int(right.sum()), len(right))
@@ -39,12 +38,12 @@ def _class_row(result, c):
     own = result.right[result.y==c]
     share, between = _texts(own)
     name = result.classes[c] if result.classes else c
-    return dict({'class': name}, images=len(own), right=share, interval=between)
+    return {'class': name, 'images': len(own), 'right': share, 'interval': between}
 
-# %% ../nbs/34_evaluate.ipynb #6300d28c
+# %% ../nbs/34_evaluate.ipynb #3e2c0130
 @dataclass
 class Result:
-    "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` that they come from"
+    "Verdicts `right` bool (n,) on images of labels `y`, and how they came about"
     right: Tensor
     y: Tensor
     protocol: str
@@ -73,33 +72,30 @@ class Result:
 
 # %% ../nbs/34_evaluate.ipynb #1dfb07e8
 def _device(model):
-    "Where the whole `model` is"
+    "Where `model` is, as a whole"
     found = {t.device for t in (*model.parameters(), *model.buffers())} or {torch.device('cpu')}
     if len(found) > 1:
-        where = ', '.join(sorted(map(str, found)))
-        raise ValueError(f"the model lies on several devices ({where}); "
-                         "move it with model.to(device)")
+        raise ValueError(f"the model lies on several devices ({', '.join(sorted(map(str, found)))}"
+                         "); move it with model.to(device)")
     return found.pop()
 
 def _take(data, n, bs=100):
     "The first `n` images of `data` (None: all), in batches (x, y) of `bs`"
     check_counts(n=1 if n is None else n, bs=bs)
-    xs, ys, seen = [], [], 0
+    batches, seen = [], 0
     for x,y,*_ in as_loader(data, bs):
-        left = None if n is None else n-seen
-        xs.append(x[:left])
-        ys.append(y[:left])
-        seen += len(ys[-1])
-        if seen==n:
+        batches.append((x, y))
+        seen += len(y)
+        if n is not None and seen >= n:
             break
     if not seen:
         raise ValueError("no images to evaluate on")
-    return list(zip(torch.cat(xs).split(bs), torch.cat(ys).split(bs)))
+    x,y = [torch.cat(parts)[:n].split(bs) for parts in zip(*batches)]
+    return list(zip(x, y))
 
 # %% ../nbs/34_evaluate.ipynb #6fe67084
 def _asked(model, data, n, bs=100, only=None):
-    """The first `n` images of `data` as {number: (x, y)}, of which `only` some, and the outputs
-    of `model`, once it can be asked about them"""
+    "Batches {number: (x, y)} of `data` that `model` can be asked about, and its outputs"
     batches = _take(data, n, bs)
     with frozen(model), torch.no_grad():
         z = model(batches[0][0].to(_device(model)))
@@ -109,8 +105,7 @@ def _asked(model, data, n, bs=100, only=None):
         raise ValueError("the logits of this model are not finite; there is nothing to evaluate")
     for x,y in batches:
         check_batch(x, y, z.shape[1])
-    wanted = [b for b in range(len(batches)) if only is None or b in only]
-    return {b: batches[b] for b in wanted}, z.shape[1]
+    return {b: batch for b,batch in enumerate(batches) if only is None or b in only}, z.shape[1]
 
 def _one_start(attack):
     "`attack` from one start at a time, each with a seed of its own"
@@ -120,12 +115,12 @@ def _one_start(attack):
     return [replace(attack, restarts=1, seed=s) for s in seeds]
 
 def _name(thing, known):
-    "What the kind of `thing` is called in a registry"
+    "What registry `known` calls the kind of `thing`"
     return next((name for name,kind in known.items() if kind is type(thing)), type(thing).__name__)
 
 # %% ../nbs/34_evaluate.ipynb #db7387a9
 def _as_data(attack):
-    "`attack` for a report, from which `_from_data` makes it again; of others what tells them"
+    "`attack` for a report, from which `_from_data` makes it again if it is in `ATTACKS`"
     if type(attack) not in ATTACKS.values():
         return dict(attack=describe(attack))
     data = dict(attack=_name(attack, ATTACKS))
@@ -133,12 +128,12 @@ def _as_data(attack):
         v = getattr(attack, f.name)
         if f.name=='ball':
             data |= dict(norm=_name(v, BALLS), **asdict(v))
+        elif f.name=='alpha':
+            data['alpha'] = attack.length
         elif not callable(v):
             data[f.name] = v
         elif v is not f.default:
             data[f.name] = describe(v)
-    if 'alpha' in data:
-        data['alpha'] = attack.length                                 # also where it is the default
     return data
 
 def _from_data(data):
@@ -152,8 +147,8 @@ def judge(
     model,
     data,                   # A loader of (x, y) or (x, y, i), a Dataset, or tensors (x, y)
     attack=None,            # pgd(Linf(.1), 20), a function (model, x, y) -> d; None: clean
-    n:int|None=None,        # The first so many images; None: all
-    bs:int=100,             # Images that are attacked together
+    n:int|None=None,        # The first images; None: all
+    bs:int=100,             # Images attacked together
     only=None,              # Numbers of the batches to judge; None: all
 )->Result:
     "Accuracy of `model` in eval mode, clean or under `attack`: right is what stands every start"
@@ -170,14 +165,14 @@ def judge(
 # %% ../nbs/34_evaluate.ipynb #6d598cd5
 def eps_curve(
     model, data,
-    eps,                    # Sizes of the ball, one after the other
+    eps,                    # Sizes of the ball
     ball:type=Linf,
     steps:int=20,
-    n:int|None=None,        # The first so many images; None: all
+    n:int|None=None,        # The first images; None: all
     restarts:int=1,
     seed:int=0,
 )->Table:
-    "Accuracy of `model` on images of `data` under PGD in balls of several sizes, with protocols"
+    "Accuracy of `model` on `data` under PGD in balls of several sizes, with protocols"
     rows = []
     for e in eps:
         r = judge(model, data, pgd(ball(e), steps, restarts=restarts, seed=seed), n)
@@ -188,7 +183,7 @@ def eps_curve(
 
 # %% ../nbs/34_evaluate.ipynb #c5eaaa74
 def _five_signs(one, many, noise, curve, most, largest, silent, n, eps):
-    "A row for each sign, from accuracies, the share of the `largest` class and of `silent` images"
+    "A row for each sign, from accuracies and the shares of `largest` class and `silent` images"
     tol = 1.5/n                                           # one picture may fall either way
     falls = all(b <= a+tol for a,b in zip(curve, curve[1:]))
     always_one_class = most <= largest+tol and curve[0] <= most+tol
@@ -205,7 +200,7 @@ def _five_signs(one, many, noise, curve, most, largest, silent, n, eps):
 
 # %% ../nbs/34_evaluate.ipynb #8641ab87
 def _wide(ball, pixels):
-    "A ball like `ball` in which a picture of so many `pixels` can be made grey"
+    "A ball like `ball` in which any picture of so many `pixels` can be made grey"
     if isinstance(ball, Linf):
         return type(ball)(.5)
     grey = pixels/2 if isinstance(ball, L1) else pixels**.5/2
@@ -237,11 +232,10 @@ def _silent(model, batches):
 # %% ../nbs/34_evaluate.ipynb #d13457ac
 def check_attack(
     model, data, ball,
-    n:int=200,        # The first so many images
+    n:int=200,        # The first images
     steps:int=20,
 )->Table:
-    """Five signs that a gradient attack in `ball` fails on `model` although it is not robust,
-    on images of `data`: each with what was measured and a verdict"""
+    "Five signs that gradient attacks fail on `model` although it is not robust, with verdicts"
     batches = _take(data, n)
     x, y = batches[0][0], torch.cat([y for _,y in batches])
     def left(attack):
@@ -258,7 +252,7 @@ def check_attack(
         eps=wide.eps)
 
 # %% ../nbs/34_evaluate.ipynb #0b87fd62
-#| code-summary: "How it is made: which library, which attacks, and what is refused"
+#| code-summary: "How it is made"
 #| code-fold: true
 def _library():
     "AutoAttack's class, the package that has it, and its word for the batch size"
@@ -268,7 +262,7 @@ def _library():
     raise ImportError("AutoAttack is an extra: pip install 'robin_nb[eval]'")
 
 def _attacks(version, classes):
-    "What a `version` runs: the loss DLR compares three logits, its targeted form four"
+    "What a `version` runs: DLR compares three logits, its targeted form four"
     if version=='rand':
         return ['apgd-ce','apgd-dlr'] if classes > 2 else ['apgd-ce']
     if version=='standard':
@@ -291,10 +285,10 @@ def _check_inside(model, batches, right, classes):
                          "Normalize layer in front of it")
 
 # %% ../nbs/34_evaluate.ipynb #70ec9328
-#| code-summary: "How it is made: a run that can be killed"
+#| code-summary: "How it is made"
 #| code-fold: true
 def _hash(tensors, *settings):
-    "SHA-256 of `tensors` (sizes, types and bytes) and `settings`"
+    "SHA-256 of `tensors` and `settings`"
     h = hashlib.sha256(repr(settings).encode())
     for t in tensors:
         h.update(f'{tuple(t.shape)} {t.dtype}'.encode())
@@ -309,28 +303,18 @@ def _known(file, key):
     "What an earlier run has found: {(batch, attack): (right, mistaken, seconds)}"
     if file is None or not Path(file).exists():
         return {}
-    try:
-        saved = torch.load(file, weights_only=True)
-        theirs = saved['key']
-    except Exception as e:
-        raise ValueError(f"{file} is not the state of an AutoAttack run ({type(e).__name__}); "
-                         "choose another file") from None
-    if theirs != key:
+    saved = load_saved(file, 'key', 'the state of an AutoAttack run')
+    if saved['key'] != key:
         raise ValueError(f"{file} is the state of a run on another model, other images or other "
                          "settings; choose another file")
     return saved['done']
 
-def _keep(file, key, done):
-    if file is not None:
-        with replacing(file) as part:
-            torch.save(dict(key=key, done=done), part)
-
 # %% ../nbs/34_evaluate.ipynb #f634e848
-#| code-summary: "How it is made: one attack on one batch"
+#| code-summary: "How it is made"
 #| code-fold: true
 @dataclass
 class _Auto:
-    "AutoAttack on a network of so many `classes`, and how it is run"
+    "AutoAttack, and how it is run"
     ball: Ball
     version: str
     classes: int
@@ -358,10 +342,10 @@ def _moved(auto, net, x, y, name, seed):
     return moved[0] if isinstance(moved, tuple) else moved
 
 # %% ../nbs/34_evaluate.ipynb #c4baa485
-#| code-summary: "How it is made: what stands"
+#| code-summary: "How it is made"
 #| code-fold: true
 def _stands(auto, net, batch, still, name, seed):
-    "What is left of `still`, how many the library took for broken and are not, and the seconds"
+    "Who of `still` stands, how many the library took for broken and are not, and the seconds"
     start, device = time.perf_counter(), _device(net)
     x, y, still = batch[0].to(device), batch[1].to(device), still.to(device)
     moved = x.clone()
@@ -375,9 +359,6 @@ def _stands(auto, net, batch, still, name, seed):
     mistaken = int((left & (moved != x).flatten(1).any(1)).sum())
     return left.cpu(), mistaken, time.perf_counter()-start
 
-# %% ../nbs/34_evaluate.ipynb #15b1335d
-#| code-summary: "How it is made: what each attack has broken"
-#| code-fold: true
 def _after_all(auto, clean, y, done, batches):
     "The `Result` after the last attack, with a row for each"
     right, rows = clean, []
@@ -393,15 +374,15 @@ def _after_all(auto, clean, y, done, batches):
                     clean=round(clean.float().mean().item(), 4), by_attack=rows)
     return Result(right, y, auto.protocol, settings=settings)
 
-# %% ../nbs/34_evaluate.ipynb #cdc374fe
+# %% ../nbs/34_evaluate.ipynb #15b1335d
 def autoattack(
     model, data, ball,
-    n:int|None=None,        # The first so many images; None: all
+    n:int|None=None,        # The first images; None: all
     version:str='standard', # Or rand, for models that draw random numbers
     seed:int=0,
-    bs:int=100,             # Images that are attacked together
-    resume=None,            # File of the state, kept after each step, and gone on from
-    progress:bool=False,    # Show a bar, with the time that is left
+    bs:int=100,             # Images attacked together
+    resume=None,            # File of the state, to go on from
+    progress:bool=False,    # Show a bar
     only=None,              # Numbers of the batches to judge; None: all
 )->Result:
     """Accuracy of a baked copy of `model`, in eval mode and float32, under the library pyautoattack
@@ -419,19 +400,21 @@ def autoattack(
         if (b,name) not in done:
             own = derived_seed(seed, b) % 2**31
             done[b,name] = _stands(auto, net, batches[b], left[b], name, own)
-            _keep(resume, key, done)
+            if resume is not None:
+                with replacing(resume) as part:
+                    torch.save(dict(key=key, done=done), part)
         left[b] = done[b,name][0]
     return _after_all(auto, clean, torch.cat(images[1::2]), done, batches)
 
 # %% ../nbs/34_evaluate.ipynb #3cf41870
 def _hashes(model, data, n):
-    "Of the network, as it is judged, and of the first `n` images and labels of `data`"
+    "Of the network, as it is judged, and of the pictures"
     images = [t for batch in _take(data, n) for t in batch]
     return dict(network=_hash(_baked(model).state_dict().values()), images=_hash(images))
 
 def evaluation(
     model, data,
-    results:list,     # `Result`s of `judge` or `autoattack` on the same first images of `data`
+    results:list,     # `Result`s on the same first images of `data`
     /,                # a fact may be called data, too
     **facts,          # More to keep
 )->dict:
@@ -441,14 +424,13 @@ def evaluation(
     versions = {d.name: d.version for d in installed} | {'python': platform.python_version()}
     said = []
     for r in results:
-        verdicts = ''.join('01'[v] for v in r.right.tolist())
-        said.append(r.as_dict() | dict(right=verdicts))
+        said.append(r.as_dict() | dict(right=''.join('01'[v] for v in r.right.tolist())))
     return dict(facts, format=2, versions=versions, **_hashes(model, data, results[0].n),
                 results=said)
 
 # %% ../nbs/34_evaluate.ipynb #56180915
 def _again(r, model, data, only):
-    "The verdicts of result `r` of a report on batches `only`, found again"
+    "The verdicts of result `r` on batches `only`, found again"
     if r['attack']=='none':
         return judge(model, data, None, r['images'], only=only)
     kind, _, version = r['attack'].partition(' ')
@@ -482,12 +464,12 @@ def _drawn_claim(r, right, model, data, share, draw):
 def verify(
     report:dict,           # That `evaluation` made
     model, data,
-    share:float=.1,        # Of the batches that are judged again, at least one
-    seed:int|None=None,    # Of the draw of these; None: other ones each time
+    share:float=.1,        # Of the batches to judge again, at least one
+    seed:int|None=None,    # Of their draw; None: others each time
 )->Table:
     """What holds of a `report`: the hashes, the accuracy of its own verdicts, and verdicts judged
-    again, of which one in a hundred may differ. Attacks and balls of your own must stand in
-    `ATTACKS` and `BALLS`. ValueError for what is no such report"""
+    again, of which one in a hundred may differ. Your own attacks and balls must stand in `ATTACKS`
+    and `BALLS`. ValueError for what is no such report"""
     try:
         if report['format'] != 2:
             raise ValueError(f"this report has format {report['format']}, and 2 is known")

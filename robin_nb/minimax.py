@@ -19,57 +19,55 @@ def worst_delta(w:Tensor, y:Tensor, eps:float)->Tensor:
     return -eps*y[:,None]*w.sign()
 
 def robust_margin(w:Tensor, x:Tensor, y:Tensor, eps:float)->Tensor:
-    """Margin y w.x of each row of `x` (n,features) after its worst `d`:
-    eps times the sum of |w| is lost, whatever `x` is"""
+    "Margin y w.x of each row of `x` (n,features) after its worst `d` of |d| <= `eps`"
     return y*(x@w) - eps*w.abs().sum()
 
 # %% ../nbs/10_minimax.ipynb #346197bb
 BALLS = Registry('norm')              # By name, as in commands, files and reports
 
 class Ball(Protocol):
-    "What is small enough: all `d` of size at most `eps`, in pixels of [0,1]"
+    "All `d` of size at most `eps`, in pixels of [0,1]"
     eps: float
 
     def project(self, x, d):
-        "A `d` of the ball near to the given one, with `x+d` in [0,1]"
+        "The `d` of the ball near the given one, with `x+d` in [0,1]"
 
     def sample(self, x, generator=None):
-        "A random `d` of the ball for each image of `x`, evenly spread"
+        "A random `d` of the ball for each image of `x`"
 
     def step(self, g, alpha):
-        "The move of size `alpha`, in pixels of [0,1], that climbs gradient `g` fastest"
+        "The move of size `alpha` that climbs gradient `g` fastest"
 
     def __str__(self):
         return f'{type(self).__name__} eps {self.eps:.4g}'
 
 def random_like(draw, shape, generator, x):
-    """Random numbers of `shape` by `draw`, such as torch.rand, with the type and device of `x`;
-    a `generator` with a `part` (first, every, whole) draws for the whole batch, of which that is
-    what it gives"""
+    """Random numbers of `shape` by `draw`, such as torch.rand, with the type and device of `x`; a
+    `generator` with a `part` (first, every, whole) gives that part of the whole batch's"""
     first,every,whole = getattr(generator, 'part', None) or (0, 1, shape[0])
     device = None if generator is None else generator.device
     drawn = draw((whole, *shape[1:]), generator=generator, dtype=x.dtype, device=device)
     return drawn[first::every].to(x.device)
 
 # %% ../nbs/10_minimax.ipynb #0579509d
-def _check_eps(eps):
-    if not eps >= 0:
-        raise ValueError(f"eps must be at least 0; got {eps:g}")
-
-@BALLS.entry('linf')
 @dataclass(frozen=True)
-class Linf(Ball):
-    "All `d` with |d| <= `eps` in every pixel; `eps` in pixels of [0,1]"
+class _Sized(Ball):
     eps: float
 
     def __post_init__(self):
-        _check_eps(self.eps)
+        if not self.eps >= 0:
+            raise ValueError(f"eps must be at least 0; got {self.eps:g}")
+
+@BALLS.entry('linf')
+class Linf(_Sized):
+    "All `d` with |d| <= `eps` in every pixel; `eps` in pixels of [0,1]"
+    def __post_init__(self):
+        super().__post_init__()
         if self.eps > 1:
             raise ValueError(f"eps is in pixels of [0,1]; got {self.eps:g}, "
                              f"write {self.eps:g}/255 for grey levels")
 
     def project(self, x, d):
-        "The nearest `d` that lies in the ball and keeps `x+d` in [0,1]"
         return (x + d.clamp(-self.eps, self.eps)).clamp(0, 1) - x
 
     def sample(self, x, generator=None):
@@ -87,19 +85,13 @@ def _length(t):
     return _per_image(t.flatten(1).norm(dim=1).clamp_min(1e-12), t)
 
 def _radius(x, generator):
-    "Distance from the centre, as a share of eps, of points spread evenly over a ball"
+    "Distances from the centre, as shares of eps, of points spread evenly over a ball"
     u = random_like(torch.rand, x.shape[:1], generator, x)
     return _per_image(u, x)**(1/x[0].numel())
 
 @BALLS.entry('l2')
-@dataclass(frozen=True)
-class L2(Ball):
-    "All `d` whose Euclidean length per image is at most `eps`; `eps` in pixels of [0,1]"
-    eps: float
-
-    def __post_init__(self):
-        _check_eps(self.eps)
-
+class L2(_Sized):
+    "All `d` whose Euclidean length per image is at most `eps`, in pixels of [0,1]"
     def project(self, x, d):
         "`d` shortened to the ball, then clipped so that `x+d` stays in [0,1]"
         return (x + d*(self.eps/_length(d)).clamp_max(1)).clamp(0, 1) - x
@@ -119,30 +111,19 @@ def _shrunk(x, d, by):
     "`d` with every pixel nearer to 0 `by` an amount, and `x+d` in [0,1]"
     return (d.sign()*(d.abs()-by).clamp_min(0)).clamp(-x, 1-x)
 
-def _to_sum(x, d, eps):
-    "`d` shrunk, by one amount per image, until it sums to `eps`; the amount is found by halving"
-    low,high = torch.zeros_like(_sum(d)),_sum(d)
-    high = torch.where(_sum(_shrunk(x, d, low)) > eps, high, low)     # 0 where it fits as it is
-    for _ in range(40):
-        middle = (low+high)/2
-        too_large = _sum(_shrunk(x, d, middle)) > eps
-        low = torch.where(too_large, middle, low)
-        high = torch.where(too_large, high, middle)
-    return _shrunk(x, d, high)
-
-# %% ../nbs/10_minimax.ipynb #53c3f327
 @BALLS.entry('l1')
-@dataclass(frozen=True)
-class L1(Ball):
-    """All `d` of sum |d| <= `eps` per image, in pixels of [0,1].
-    PGD misses much in it: judge by `autoattack`"""
-    eps: float
-
-    def __post_init__(self):
-        _check_eps(self.eps)
-
+class L1(_Sized):
+    "All `d` of sum |d| <= `eps` per image, in pixels of [0,1]. PGD misses much: use `autoattack`"
     def project(self, x, d):
-        return _to_sum(x, d, self.eps)
+        "`d`, shrunk by an amount per image, found by halving, until it sums to `eps`"
+        low,high = torch.zeros_like(_sum(d)),_sum(d)
+        high = torch.where(_sum(_shrunk(x, d, low)) > self.eps, high, low)     # 0 where it fits
+        for _ in range(40):
+            middle = (low+high)/2
+            too_large = _sum(_shrunk(x, d, middle)) > self.eps
+            low = torch.where(too_large, middle, low)
+            high = torch.where(too_large, high, middle)
+        return _shrunk(x, d, high)
 
     def sample(self, x, generator=None):
         u = random_like(torch.rand, x.shape, generator, x)*2-1
@@ -150,8 +131,7 @@ class L1(Ball):
         return d/_sum(d)*self.eps*_radius(x, generator)
 
     def step(self, g, alpha):
-        """A move of length `alpha`, in pixels of [0,1],
-        shared by the fiftieth of the pixels of steepest `g`"""
+        "A move of length `alpha` shared by the fiftieth of the pixels of steepest `g`"
         size = g.flatten(1).abs()
         k = max(1, round(.02*size.shape[1]))
         share = torch.zeros_like(size).scatter(1, size.topk(k).indices, 1/k)
@@ -159,6 +139,5 @@ class L1(Ball):
 
 # %% ../nbs/10_minimax.ipynb #3d216bcc
 def minimax_loss(model, x:Tensor, y:Tensor, attack)->Tensor:
-    """Mean cross-entropy of `model` on `x` (n,...) with labels `y` (n,)
-    after `attack(model, x, y)` has moved it"""
+    "Mean cross-entropy of `model` on `x` (n,...), labels `y` (n,), after `attack` has moved it"
     return F.cross_entropy(model(x + attack(model, x, y)), y)

@@ -19,44 +19,36 @@ from .core import Registry, held
 from .minimax import Ball
 
 # %% ../nbs/12_pgd.ipynb #b540f12c
-#| code-summary: "How it is made: batch norms that forget, a lock for each network, and a memory of how it was"
+#| code-summary: "How it is made"
 #| code-fold: true
 def _norms(model):
     return [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
 @contextmanager
-def unseen(model):
-    """Inside, batch norms of `model` in training mode use the batch's statistics
-    and leave their running ones alone"""
-    tracked = {m: m.track_running_stats for m in _norms(model)}
+def _restored(things, name):
+    "After it attribute `name` of each of `things` is as before"
+    before = {thing: getattr(thing, name) for thing in things}
     try:
-        for m in tracked:
-            m.track_running_stats = False
         yield
     finally:
-        for m,t in tracked.items():
-            m.track_running_stats = t
+        for thing,value in before.items():
+            setattr(thing, name, value)
 
 @contextmanager
-def _as_it_was(model):
-    "After it modes are as before, and so is who asks for a gradient"
-    training = {m: m.training for m in model.modules()}
-    asking = {p: p.requires_grad for p in model.parameters()}
-    try:
+def unseen(model):
+    "Inside, batch norms in training mode leave their running statistics alone"
+    with _restored(_norms(model), 'track_running_stats'):
+        for m in _norms(model):
+            m.track_running_stats = False
         yield
-    finally:
-        for m,t in training.items():
-            m.training = t
-        for p,asks in asking.items():
-            p.requires_grad_(asks)
 
 # %% ../nbs/12_pgd.ipynb #dc801aa8
-#| code-summary: "How it is made: frozen"
+#| code-summary: "How it is made"
 #| code-fold: true
 _TURNS, _TAKING = WeakKeyDictionary(), threading.Lock()
 
 def _turn(model):
-    "The lock of `model`: two threads that want to look at it do so one after the other"
+    "The lock of `model`: threads look at it one after the other"
     with _TAKING:
         return _TURNS.setdefault(model, threading.RLock())
 
@@ -69,10 +61,10 @@ def frozen(model, bn:str='eval'):
     if not isinstance(model, nn.Module):
         yield model
         return
-    with _turn(model), _as_it_was(model):
+    with (_turn(model), _restored(model.modules(), 'training'),
+          _restored(model.parameters(), 'requires_grad')):
         model.train(bn=='official')
-        for p in model.parameters():
-            p.requires_grad_(False)
+        model.requires_grad_(False)
         for m in _norms(model) if bn=='batch' else ():
             m.training = True
         inside = vars(model).get('_inside', nullcontext)              # see `attacks_inside`
@@ -80,12 +72,11 @@ def frozen(model, bn:str='eval'):
             yield model
 
 # %% ../nbs/12_pgd.ipynb #5a1e8869
-#| code-summary: "How it is made: surroundings"
+#| code-summary: "How it is made"
 #| code-fold: true
 @contextmanager
 def attacks_inside(model, context):
-    """Inside, every attack on `model`, or on a copy of it, runs in `context(model)`,
-    such as `additions` of page 42; None: as it is"""
+    "Inside, every attack on `model` or a copy runs in `context(model)`; None: as it is"
     before = vars(model).get('_inside', nullcontext)
     model._inside = context or before
     try:
@@ -99,7 +90,7 @@ def attacks_inside(model, context):
 ATTACKS = Registry('attack')          # By name, as in reports
 
 class Attack(Protocol):
-    "Gives images `x` (n,...) in [0,1] with labels `y` (n,) a `d` of their shape. Functions do too"
+    "Gives images `x` (n,...) in [0,1] with labels `y` (n,) a `d`; functions do too"
     def __call__(self, model, x:Tensor, y:Tensor, generator=None)->Tensor:
         ...
 
@@ -110,7 +101,7 @@ def check_images(x:Tensor)->Tensor:
     return x.detach()
 
 def check_alpha(alpha:float|None, default, most:float):
-    "`alpha`, or `default` for None; ValueError above `most`, as where a share of eps was meant"
+    "`alpha`, or `default` for None; ValueError above `most`"
     if alpha is None:
         return default
     if alpha <= most:
@@ -125,11 +116,9 @@ def check_counts(**counts):
             raise ValueError(f"{name} must be at least 1; got {n}")
 
 def _unusual(attack, *names):
-    "For a protocol: those of these fields that differ from their default"
-    usual = {f.name: f.default for f in fields(attack)}
-    given = {name: getattr(attack, name) for name in names}
-    told = [f', {name} {getattr(v, "__name__", v)}' for name,v in given.items() if v != usual[name]]
-    return ''.join(told)
+    "For a protocol: which of these fields differ from their default"
+    shown = [(f, getattr(attack, f.name)) for f in fields(attack) if f.name in names]
+    return ''.join(f', {f.name} {getattr(v, "__name__", v)}' for f,v in shown if v != f.default)
 
 # %% ../nbs/12_pgd.ipynb #834fb03a
 @ATTACKS.entry()
@@ -141,16 +130,16 @@ class fgsm:
     bn: str = 'eval'            # What batch norms do meanwhile, see `frozen`
 
     def __post_init__(self):
-        self.length             # said now, not at the first picture
+        self.length                                                   # refused now or never
 
     @property
     def length(self):
-        "Of the step, in pixels of [0,1]"
+        "In pixels of [0,1]"
         return check_alpha(self.alpha, self.ball.eps, max(1, 2.5*self.ball.eps))
 
     @property
     def protocol(self):
-        "What a report says of it"
+        "For a report"
         return f"FGSM, {self.ball}, alpha {self.length:.4g}{_unusual(self, 'bn')}"
 
     def __call__(self, model, x, y, generator=None, start=None):
@@ -165,7 +154,7 @@ class fgsm:
 
 # %% ../nbs/12_pgd.ipynb #46575853
 def _climb(attack, model, x, y, generator):
-    "The points of all climbs of `attack` and their losses, one after the other"
+    "The points of all climbs of `attack`, and their losses"
     x, ball = check_images(x), attack.ball
     generator = generator or torch.Generator().manual_seed(attack.seed)
     for _ in range(attack.restarts):
@@ -200,11 +189,11 @@ class pgd:
     ball: Ball                          # `Linf`, `L2` or `L1`, with eps in pixels of [0,1]
     steps: int = 10
     alpha: float|None = None            # Length of a step, in pixels of [0,1]; 2.5 eps/steps
-    restarts: int = 1                   # Random starts; the worst point of all of them counts
+    restarts: int = 1                   # Random starts
     last: bool = True                   # Judge the point after the last step too
     bn: str = 'eval'                    # What batch norms do meanwhile, see `frozen`
     loss: Callable = F.cross_entropy    # Called as loss(logits, y, reduction='none')
-    seed: int = 0                       # Of the random starts, where no generator is given
+    seed: int = 0                       # Of the starts, where no generator is given
 
     def __post_init__(self):
         check_counts(steps=self.steps, restarts=self.restarts)
@@ -214,12 +203,12 @@ class pgd:
 
     @property
     def length(self):
-        "Of a step, in pixels of [0,1]"
+        "Of a step"
         return check_alpha(self.alpha, 2.5*self.ball.eps/self.steps, max(1, 2.5*self.ball.eps))
 
     @property
     def protocol(self):
-        "What a report says of it"
+        "For a report"
         return (f"PGD-{self.steps}, {self.restarts} restart{'s'*(self.restarts > 1)}, {self.ball}, "
                 f"alpha {self.length:.4g}, seed {self.seed}{_unusual(self, 'last', 'bn', 'loss')}")
 
@@ -230,8 +219,7 @@ class pgd:
 
 # %% ../nbs/12_pgd.ipynb #9f333f07
 def trace(attack, model, x:Tensor, y:Tensor)->tuple[Tensor,Tensor]:
-    """The points and losses that `attack` visits on its way, in order:
-    `d` (points,n,...) and loss (points,n)"""
+    "The points that `attack` visits, in order: `d` (points,n,...) and loss (points,n)"
     seen = []
     attack(model, x, y, watch=lambda d,l: seen.append((d,l)))
     ds,ls = zip(*seen)
@@ -239,9 +227,8 @@ def trace(attack, model, x:Tensor, y:Tensor)->tuple[Tensor,Tensor]:
 
 # %% ../nbs/12_pgd.ipynb #e68c9f86
 def verdicts(model, dl, attack=None)->Tensor:
-    """Whether `model` in eval mode is right on each image of loader `dl`, after
-    `attack(model, x, y)` -> d if there is one; bool (n,), on the CPU.
-    Logits that are not finite are wrong"""
+    """Whether `model` in eval mode is right on each image of loader `dl`, after `attack` if there
+    is one; bool (n,), on the CPU. Logits that are not finite are wrong"""
     params = list(model.parameters()) if isinstance(model, nn.Module) else []
     device = params[0].device if params else torch.device('cpu')
     right = []
