@@ -27,31 +27,30 @@ def _given(f):
         if isinstance(v, kinds) or is_dataclass(v) or inspect.isfunction(v):
             given[name] = v
     numbers = [v for v in f.__code__.co_consts if isinstance(v, (int, float, tuple))]
-    for what,values in ('const', numbers), ('default', f.__defaults__ or ()):
-        given |= {f'{what}{j}': v for j,v in enumerate(values)}
+    given |= {f'const{j}': v for j,v in enumerate(numbers)}
+    given |= {f'default{j}': v for j,v in enumerate(f.__defaults__ or ())}
     return given | (f.__kwdefaults__ or {})
 
 # %% ../nbs/31_checkpoint.ipynb #0025441d
 def _facts(thing):
     "The name of `thing`, and what tells it from others of its kind, by name"
-    if is_dataclass(thing):
-        own = {f.name: getattr(thing, f.name) for f in fields(thing) if f.repr}
-        return type(thing).__name__, own
     if isinstance(thing, (tuple, list)):
         return '', dict(enumerate(thing))
     if isinstance(thing, partial):
         return describe(thing.func), dict(enumerate(thing.args)) | thing.keywords
     if inspect.isfunction(thing):
         return thing.__qualname__.replace('.<locals>', ''), _given(thing)
+    kind = type(thing).__name__
+    if is_dataclass(thing):
+        return kind, {f.name: getattr(thing, f.name) for f in fields(thing) if f.repr}
     try:
         moves = thing.state_dict()                                    # what moves while training
     except AttributeError:
         moves = ()
     own = {k: v for k,v in getattr(thing, '__dict__', {}).items() if k not in moves and k[0] != '_'}
     data = (torch.Tensor, list, dict)
-    return type(thing).__name__, {k: v for k,v in own.items() if not isinstance(v, data)}
+    return kind, {k: v for k,v in own.items() if not isinstance(v, data)}
 
-# %% ../nbs/31_checkpoint.ipynb #674e77c9
 def describe(thing, within=())->str:
     "A text that tells `thing`, an objective, an attack or a callback, from others of its kind"
     if isinstance(thing, type):
@@ -95,12 +94,10 @@ def _parts(run):
 
 def _settings(run):
     "What another run must agree on before it goes on with this one"
-    groups = run.opt.param_groups
     keys = 'initial_lr','momentum','weight_decay','betas'
-    rates = [g.get(k) for g in groups for k in keys]
+    rates = [g.get(k) for g in run.opt.param_groups for k in keys]
     shapes = [tuple(p.shape) for p in run.params]
-    matter = [c for c in run.callbacks if getattr(c, 'matters', False)]
-    kinds = {type(c).__name__: describe(c) for c in matter}
+    kinds = {type(c).__name__: describe(c) for c in run.callbacks if c.matters}
     return dict(epochs=run.epochs, seed=run.seed, images=run.sizes and sum(run.sizes),
                 bs=run.sizes and run.sizes[0], pad=run.data.pad, flip=run.data.flip,
                 objective=describe(run.objective), optimizer=type(run.opt).__name__,
@@ -123,8 +120,8 @@ def _open(file, settings, names):
         saved = torch.load(file, map_location='cpu', weights_only=True)
         theirs = saved['settings']
     except Exception as e:
-        what = f"{file} is not a readable checkpoint ({type(e).__name__})"
-        raise ValueError(f"{what}; {_ANEW}") from None
+        raise ValueError(f"{file} is not a readable checkpoint ({type(e).__name__}); "
+                         f"{_ANEW}") from None
     same_run(file.parent, theirs, settings, _ANEW)
     gone = ', '.join(sorted(saved['parts'].keys() - names))
     if gone:
@@ -140,23 +137,21 @@ class Checkpoint(Callback):
         self.file, self.resume, self.more = Path(out)/'checkpoint.pt', resume, settings or {}
 
     def begin(self, run):
-        self.settings = _settings(run) | self.more
+        self.settings, self.parts = _settings(run) | self.more, _parts(run)
         there = self.resume and ranks()[0]==0 and self.file.exists()
-        saved = _open(self.file, self.settings, _parts(run).keys()) if there else None
-        self.saved = gather(saved)[0]                                # one process reads, for all
+        saved = _open(self.file, self.settings, self.parts.keys()) if there else None
+        self.saved = gather(saved)[0]                                 # one process reads, for all
         if self.saved:
-            run.model.load_state_dict(self.saved['parts']['model'])
-            run.opt.load_state_dict(self.saved['parts']['opt'])
             run.history.extend(self.saved['history'])
+            for name in 'model','opt':
+                self.parts[name].load_state_dict(self.saved['parts'].pop(name))
 
     def ready(self, run):
-        "States are put back after all have begun"
         if self.saved:
-            for name,part in _parts(run).items():
-                if name not in ('model','opt') and name in self.saved['parts']:
-                    part.load_state_dict(self.saved['parts'][name])
+            for name,state in self.saved['parts'].items():
+                self.parts[name].load_state_dict(state)
             torch.set_rng_state(self.saved['rng'])
-        _everything(run, self.settings)                                    # refused now, or never
+        _everything(run, self.settings)                               # refused now, or never
 
     def epoch_done(self, run):
         if ranks()[0]==0:

@@ -52,29 +52,24 @@ class Callback:
 class Events:
     "Callbacks in their `order`, called with this object at each event"
     def __init__(self, callbacks):
-        self.callbacks = sorted(callbacks, key=lambda c: getattr(c, 'order', 0))
-        self.stop = None
+        self.callbacks = sorted(callbacks, key=lambda c: c.order)
+        self.stop, self.enter = None, None
 
     def __call__(self, event:str):
-        "Call the method `event` of those that have one; a `StopFit` is noted in `stop`"
+        "Call the method `event` of each; a `StopFit` is noted in `stop`"
         for c in self.callbacks:
-            happens = getattr(c, event, None)
             try:
-                if happens:
-                    happens(self)
+                getattr(c, event)(self)
             except StopFit as e:
                 self.stop = e
 
     @contextmanager
     def scope(self):
         "What callbacks let this object `enter` inside, ends with the block"
-        outer = vars(self).get('enter')
         with ExitStack() as stack:
+            stack.callback(setattr, self, 'enter', self.enter)
             self.enter = stack.enter_context
-            try:
-                yield
-            finally:
-                self.enter = outer
+            yield
 
 # %% ../nbs/30_loop.ipynb #9393f8e7
 def one_batch(run):
@@ -105,8 +100,7 @@ def one_epoch(run):
     run('before_epoch')
     for run.batch in batches(run):
         one_batch(run)
-    run.record = _record(run)
-    run.record['seconds'] = round(time.perf_counter()-start, 2)
+    run.record = _record(run, time.perf_counter()-start)
     run.history.append(run.record)
     run('after_epoch')
     run('epoch_done')
@@ -129,17 +123,14 @@ def batches(run):
         for _ in range(run.replays):
             yield Batch(crop(x), y, i, crop, crop.noise())
 
-
-
 # %% ../nbs/30_loop.ipynb #33ed8cd0
 def _batch_sizes(loader):
     "Pictures in each batch of `loader`; None where it does not say"
     bs = getattr(loader.sampler, 'bs', None)
-    if bs is None or not hasattr(loader.dataset, '__len__'):
-        return None
-    return [min(bs, len(loader.dataset)-j*bs) for j in range(len(loader))]
+    if bs:
+        return [min(bs, len(loader.dataset)-j*bs) for j in range(len(loader))]
 
-def _record(run):
+def _record(run, seconds):
     "What a table of epochs says of this one"
     total,images = all_sum(run.losses, run.images)
     if not images:
@@ -147,10 +138,10 @@ def _record(run):
     if not math.isfinite(total):
         raise FloatingPointError(f"the loss is {total} in epoch {run.epoch+1}; "
                                  "try a lower learning rate")
-    lr = float(f"{run.opt.param_groups[0]['lr']:.3g}")
-    return dict(epoch=run.epoch+1, loss=round(total/images, 4), clean=None, robust=None, lr=lr)
+    return dict(epoch=run.epoch+1, loss=round(total/images, 4), clean=None, robust=None,
+                lr=float(f"{run.opt.param_groups[0]['lr']:.3g}"), seconds=round(seconds, 2))
 
-# %% ../nbs/30_loop.ipynb #78155f41
+# %% ../nbs/30_loop.ipynb #31c94fca
 class History(Table):
     "The records of a run, one an epoch: loss, accuracy clean and robust, learning rate, seconds"
     @property
@@ -161,7 +152,6 @@ class History(Table):
             return (r['clean'] if r['robust'] is None else r['robust'], r['clean'])
         return max((r for r in self if r['clean'] is not None), key=merit, default=None)
 
-# %% ../nbs/30_loop.ipynb #31c94fca
 def _prepare(run, opt):
     "What a run must know before its first step, after a look at the network and at one batch"
     params = [p for p in run.model.parameters() if p.requires_grad]
@@ -171,9 +161,9 @@ def _prepare(run, opt):
     if run.epochs < 1:
         raise ValueError(f"epochs must be at least 1; got {run.epochs}")
     run.device, run.opt = params[0].device, opt(params)
-    run.step = run.opt.step
-    run.params = [p for g in run.opt.param_groups for p in g['params']]
-    for g in run.opt.param_groups:
+    run.step, groups = run.opt.step, run.opt.param_groups
+    run.params = [p for g in groups for p in g['params']]
+    for g in groups:
         g.setdefault('initial_lr', g['lr'])
     x,y,_ = next(iter(run.data.valid))
     with frozen(run.model), torch.no_grad():

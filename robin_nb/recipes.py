@@ -60,7 +60,7 @@ class Start:
     config: Callable|None = None   # config(job) describes its network, where job.config does not
 
 def start(name:str, **facts):
-    "A decorator: the function (job, model) -> network below it is the start `name`, with `facts`"
+    "A decorator: makes a function (job, model) -> network the start `name`, with these `facts`"
     def add(make):
         STARTS[name] = Start(make, **facts)
         return make
@@ -88,12 +88,10 @@ def _start_by_size(job, model):
 @start('found', map='fixed mask')
 def _start_found(job, model):
     for layer in stored_layers(model):
-        maps = layer.module.parametrizations.weight
-        for j,q in enumerate(maps):
+        for j,q in enumerate(layer.maps):
             if isinstance(q, ScoreMask):
-                fixed = FixedMask(layer.w)
-                fixed.m = topk_mask(q.scores, int(q.k), torch.bool)
-                maps[j] = fixed
+                fixed = FixedMask(q.scores, int(q.k))
+                layer.module.parametrizations.weight[j] = fixed
                 layer.w.requires_grad_()
     return model
 
@@ -119,9 +117,20 @@ class Recipe:
 
     def row(self)->dict:
         "This recipe as a row of a `Table`"
-        return _row(self)
+        maps = _each(STARTS[q.start].map for q in self.phases)
+        budget = f'power {self.p:g}' if self.budget=='power' else self.budget
+        return dict(recipe=self.name, who=self.who,
+                    map=', '.join(filter(None, ['sign'*self.binary, maps])), keep=self.keep,
+                    budget=budget if self.keep < 1 else '', rule=_each(map(_rules, self.phases)),
+                    objective=_each(map(_objective, self.phases)), init=self.init,
+                    phases=' + '.join(str(q.epochs) for q in self.phases),
+                    lbn=self.lbn, note=self.note)
 
-def _rule_names(q):
+# %% ../nbs/64_recipes.ipynb #16f4050c
+def _each(said):
+    return ' → '.join(dict.fromkeys(filter(None, said)))
+
+def _rules(q):
     return ' and '.join(name for name in q.rules if name != 'clip')
 
 def _objective(q):
@@ -129,31 +138,22 @@ def _objective(q):
     steps_count = passes(1) != passes(2)
     return f'{q.objective}-{q.steps}' if steps_count else q.objective
 
-# %% ../nbs/64_recipes.ipynb #16f4050c
-def _row(r):
-    def each(said):
-        return ' → '.join(dict.fromkeys(filter(None, said)))
-    maps = each(STARTS[q.start].map for q in r.phases)
-    budget = f'power {r.p:g}' if r.budget=='power' else r.budget
-    return dict(recipe=r.name, who=r.who, map=', '.join(filter(None, ['sign'*r.binary, maps])),
-                keep=r.keep, budget=budget if r.keep < 1 else '',
-                rule=each(map(_rule_names, r.phases)),
-                objective=each(map(_objective, r.phases)), init=r.init,
-                phases=' + '.join(str(q.epochs) for q in r.phases), lbn=r.lbn, note=r.note)
-
 # %% ../nbs/64_recipes.ipynb #829c0bbe
 def _check_names(recipe, lr_factors):
     "ValueError, with what was meant, for a name that leads nowhere"
-    asked = [(recipe.init, ('kaiming', *INITS), 'init'),
-             (recipe.budget, (*BUDGETS, 'global'), 'budget')]
-    asked += [(name, ('scores','weights','adam'), 'lr_factors') for name in lr_factors]
+    def check(what, known, *names):
+        for name in names:
+            nearest(name, dict.fromkeys(known), what)
+    check('init', ['kaiming', *INITS], recipe.init)
+    check('budget', [*BUDGETS, 'global'], recipe.budget)
+    check('lr_factors', ['scores','weights','adam'], *lr_factors)
     for q in recipe.phases:
-        asked += [(q.start, STARTS, 'start'), (q.objective, OBJECTIVES, 'objective'),
-                  (q.opt, ('sgd','adam'), 'opt'), (q.sched, ('cosine','multistep'), 'sched'),
-                  (q.bn, ('eval','batch','official'), 'bn')]
-        asked += [(name, RULES, 'rule') for name in q.rules]
-    for name,known,what in asked:
-        nearest(name, dict.fromkeys(known), what)
+        check('start', STARTS, q.start)
+        check('objective', OBJECTIVES, q.objective)
+        check('opt', ['sgd','adam'], q.opt)
+        check('sched', ['cosine','multistep'], q.sched)
+        check('bn', ['eval','batch','official'], q.bn)
+        check('rule', RULES, *q.rules)
 
 @torch.no_grad()
 def kaiming_(w, seed:int, layer:int):
@@ -210,19 +210,15 @@ class _Maker:
         if k < len(shapes):
             raise ValueError(f"{r.name} would keep {k} of {n:,} weights at keep={r.keep:g}, "
                              f"and {len(shapes)} layers need one each")
-        if r.budget=='global':
-            return k, None
-        return k, BUDGETS.make(r.budget, p=r.p)(shapes, r.keep)
+        return k, None if r.budget=='global' else BUDGETS.make(r.budget, p=r.p)(shapes, r.keep)
 
 # %% ../nbs/64_recipes.ipynb #e7e7c82d
 def _split(published, epochs=None):
     "`epochs` in parts as the `published` ones, at least 1 each; default as published"
-    whole = sum(published)
-    if epochs is None:
-        return list(published)
-    if epochs < len(published):
-        raise ValueError(f"{len(published)} phases need an epoch each; got {epochs}")
-    parts = [1]*len(published)
+    parts,whole = [1]*len(published),sum(published)
+    epochs = whole if epochs is None else epochs
+    if epochs < len(parts):
+        raise ValueError(f"{len(parts)} phases need an epoch each; got {epochs}")
     while sum(parts) < epochs:
         missing = [epochs*e/whole-part for e,part in zip(published, parts)]
         parts[missing.index(max(missing))] += 1
@@ -231,22 +227,22 @@ def _split(published, epochs=None):
 # %% ../nbs/64_recipes.ipynb #9dc7dbba
 @dataclass
 class Job(_Maker):
-    "One training by a recipe, and what its starts may ask for; ValueError if it cannot work"
-    recipe: Recipe              # What to do
-    network: object             # A config ('arch', 'args'), a model, or a function that builds one
-    dls: object                 # `DataLoaders`, or what `as_data` takes
-    ball: object                # Of the attack
-    epochs: int|None = None     # In all; default as published
+    """A training by a recipe, as `train_recipe` is told it, and what its starts may ask for;
+    ValueError if it cannot work"""
+    recipe: Recipe
+    network: object
+    dls: object
+    ball: object
+    epochs: int|None = None
     seed: int = 0
-    steps: int|None = None      # Of the attack in training; default as published
-    valid_steps: int = 10       # Of the attack that chooses the epoch
-    every: int = 1              # Choose among each so many epochs
-    lr_factors: dict = field(default_factory=dict)   # See `train_recipe`
+    steps: int|None = None
+    valid_steps: int = 10
+    every: int = 1
+    lr_factors: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        self.dls = as_data(self.dls)
+        self.dls, self.config = as_data(self.dls), None
         _check_names(self.recipe, self.lr_factors)
-        self.config = None
         if isinstance(self.network, dict):
             args = dict(self.network.get('args', {}), lbn=self.recipe.lbn)
             self.config = dict(self.network, args=args, sparse=None)
@@ -254,7 +250,7 @@ class Job(_Maker):
         self.k,self.counts = self._count()
         for q in self.recipe.phases:
             if STARTS[q.start].config:
-                STARTS[q.start].config(self)
+                STARTS[q.start].config(self)                          # or a ValueError
 
     def shares(self, model)->list[int]:
         "How many weights each layer of `model` keeps"
@@ -295,11 +291,6 @@ class _Multistep:
     def __call__(self, t):
         return .1**sum(t >= drop for drop in self.drops)
 
-def _rules_of(job, q, epochs):
-    facts = dict(k=job.k, counts=job.counts, seed=job.seed, dls=job.dls, ball=job.ball,
-                 steps=job.steps or 10, epochs=epochs)
-    return [RULES.make(name, **facts) for name in q.rules]
-
 # %% ../nbs/64_recipes.ipynb #e772a502
 def _fit_phase(job, q, epochs, model, out, callbacks):
     "One call of `fit`; its history"
@@ -307,8 +298,10 @@ def _fit_phase(job, q, epochs, model, out, callbacks):
     objective = OBJECTIVES.make(q.objective, ball=job.ball, steps=job.steps or q.steps, alpha=alpha,
                                 bn=q.bn, seed=job.seed, **job.dls.facts)
     attack = None if q.objective=='clean' else pgd(job.ball, job.valid_steps)
+    facts = dict(k=job.k, counts=job.counts, seed=job.seed, dls=job.dls, ball=job.ball,
+                 steps=job.steps or 10, epochs=epochs)
     ours = [Schedule(cosine() if q.sched=='cosine' else _Multistep(q.drops)),
-            Validate(attack, job.every), *_rules_of(job, q, epochs)]
+            Validate(attack, job.every), *(RULES.make(name, **facts) for name in q.rules)]
     if out:
         ours.append(Checkpoint(out))
     return fit(model, job.dls, epochs, objective, opt=_optimizer(q, job.lr_factors),
@@ -363,7 +356,7 @@ def _claim(job, out):
 def train_recipe(
     recipe:Recipe,         # What to do
     network,               # A config ('arch', 'args'), your model, or a function that builds one
-    dls,                   # `DataLoaders`
+    dls,                   # `DataLoaders`, or what `as_data` takes
     ball,                  # Of the attack, in training and validation
     epochs:int|None=None,  # In all, shared between the phases; default as published
     out=None,              # Folder: a run that was cut goes on from there

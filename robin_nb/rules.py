@@ -8,6 +8,7 @@ __all__ = ['RULES', 'Clip', 'thin_', 'DropGrow', 'robust_gap', 'AdaptiveDropGrow
 
 # %% ../nbs/62_rules.ipynb #2b7efe83
 import math, torch, torch.nn.functional as F
+from itertools import pairwise
 from .core import Registry, derived_seed
 from .masks import topk_mask
 from .pgd import frozen, pgd
@@ -26,35 +27,44 @@ class Clip(Callback):
             if layer.maps and isinstance(layer.maps[0], (Sign, Ternary)):
                 layer.w.clamp_(-1, 1)
 
+def _stored(model):
+    return [t for layer in stored_layers(model) for t in layer.stored]
+
 # %% ../nbs/62_rules.ipynb #64bb1edb
-def _some(positions, count, *seeds):
-    "`count` of `positions`, drawn by `seeds`"
+def _marked(places, m):
+    "A mask of the shape of `m`: ones at the flat `places`"
+    marks = torch.zeros(m.numel(), dtype=torch.bool, device=m.device)
+    return marks.index_fill_(0, places, True).view(m.shape)
+
+def _some(free, count, *seeds):
+    "A mask: `count` of the ones of the mask `free`, drawn by `seeds`"
+    places = free.flatten().nonzero().flatten()
     g = torch.Generator().manual_seed(derived_seed(*seeds))
-    return positions[torch.randperm(len(positions), generator=g)[:count].to(positions.device)]
+    drawn = torch.randperm(len(places), generator=g)[:count]
+    return _marked(places[drawn.to(places.device)], free)
 
 @torch.no_grad()
 def thin_(model, counts, seed:int=0):
     "Keep `counts` stored weights of each layer of `model`, drawn by `seed`, the rest 0, in place"
     for l,(layer,k) in enumerate(zip(stored_layers(model), counts, strict=True)):
-        w = layer.w
-        stay = _some(torch.arange(w.numel(), device=w.device), k, seed, l)
-        m = torch.zeros(w.numel(), device=w.device).index_fill_(0, stay, 1)
-        w.mul_(m.view(w.shape))
+        everywhere = torch.ones_like(layer.w, dtype=torch.bool)
+        layer.w.mul_(_some(everywhere, k, seed, l))
     return model
 
 # %% ../nbs/62_rules.ipynb #0947c894
+def _ranked(w, m):
+    "The flat places of the ones of the mask `m`, the smallest |w| first"
+    places = m.flatten().nonzero().flatten()
+    return places[w.flatten()[places].abs().sort(stable=True).indices]
+
 def _empty(opt, w, m):
     "Set `w`, and what `opt` remembers of it, to 0 off the mask `m`"
     for t in w,*opt.state.get(w, {}).values():
         if torch.is_tensor(t) and t.shape==w.shape:
             t.mul_(m)
 
-def _exchange(w, m, leave, come):
-    "In the mask `m` of `w`, in place: the `leave` smallest go, the positions `come` come"
-    flat = m.flatten()
-    on = flat.nonzero().flatten()
-    smallest = on[w.flatten()[on].abs().sort(stable=True).indices[:leave]]
-    m.copy_(flat.index_fill(0, smallest, False).index_fill(0, come, True).view(m.shape))
+def _ones(masks):
+    return sum(m.sum().item() for m in masks)
 
 class _Rule(Callback):
     "A callback whose `memory` names what a checkpoint must hold"
@@ -69,7 +79,6 @@ class _Rule(Callback):
 
     def state_dict(self):
         return {name: getattr(self, name) for name in self.memory}
-
     def load_state_dict(self, state):
         for name,v in state.items():
             if isinstance(v, list) and v and torch.is_tensor(v[0]):
@@ -91,14 +100,11 @@ class _Support(_Rule):
                                  "behind it, and grow='random'")
             self.weights.append(layer.w)
             self.masks.append(fixed[0] if fixed else layer.w.detach()!=0)
-        self.kept = [self._count()]
+        self.kept = [_ones(self.masks)]
 
     def _hold(self, opt):
         for w,m in zip(self.weights, self.masks):
             _empty(opt, w, m)
-
-    def _count(self):
-        return sum(m.sum().item() for m in self.masks)
 
     def _numbers(self, k, off, rho, t):
         "How many of `k` leave, and how many of `off` come"
@@ -106,12 +112,10 @@ class _Support(_Rule):
         return d,d
 
     def _newcomers(self, l, count):
-        "Positions off the mask of layer `l`"
-        off = (~self.masks[l]).flatten().nonzero().flatten()
+        off = ~self.masks[l]
         if self.grow=='random':
             return _some(off, count, self.seed, self.events, l)
-        steepness = self.weights[l].grad.flatten()[off].abs()
-        return off[steepness.sort(stable=True).indices[len(off)-count:]]
+        return _marked(_ranked(self.weights[l].grad, off).flip(0)[:count], off)
 
 # %% ../nbs/62_rules.ipynb #7636986d
 @RULES.entry('drop_grow')
@@ -134,10 +138,9 @@ class DropGrow(_Support):
         first,last = self.rho
         rho = last+(first-last)*(1+math.cos(math.pi*t))/2
         for l,(w,m) in enumerate(zip(self.weights, self.masks)):
-            k = int(m.sum())
-            leave,come = self._numbers(k, m.numel()-k, rho, t)
-            _exchange(w, m, leave, self._newcomers(l, come))
-        self.kept.append(self._count())
+            leave,come = self._numbers(int(m.sum()), int((~m).sum()), rho, t)
+            m ^= _marked(_ranked(w, m)[:leave], m) | self._newcomers(l, come)
+        self.kept.append(_ones(self.masks))
 
     @torch.no_grad()
     def after_step(self, run):
@@ -150,8 +153,7 @@ class DropGrow(_Support):
 @torch.no_grad()
 def _under_attack(model, batches, attack):
     "Mean accuracy and loss on `batches` under `attack`"
-    device = next(model.parameters()).device
-    seen = []
+    device,seen = next(model.parameters()).device,[]
     with frozen(model):
         for x,y,_ in batches:
             x,y = x.to(device),y.to(device)
@@ -170,12 +172,6 @@ def robust_gap(
         (seen,_),(unseen,loss) = [_under_attack(model, part, attack) for part in (train, valid)]
         return seen-unseen,loss
     return judge
-
-# %% ../nbs/62_rules.ipynb #6a7d1409
-def _share_rising(values, flat:bool):
-    "Share of the steps in `values` that go up; with `flat` also of those that stay"
-    steps = list(zip(values, values[1:]))
-    return sum(b > a or flat and b==a for a,b in steps)/len(steps)
 
 # %% ../nbs/62_rules.ipynb #93405a77
 class AdaptiveDropGrow(DropGrow):
@@ -204,9 +200,9 @@ class AdaptiveDropGrow(DropGrow):
         if t < self.start or len(self.seen) <= self.look or not off:
             return leave,come
         gaps,losses = zip(*self.seen[-self.look-1:])
-        if _share_rising(gaps, False) >= self.limits[0]:
+        if sum(b > a for a,b in pairwise(gaps))/self.look >= self.limits[0]:
             leave = min(leave+math.ceil(.4*rho*k-1e-9), k)
-        if _share_rising(losses, True) >= self.limits[1]:
+        if sum(b >= a for a,b in pairwise(losses))/self.look >= self.limits[1]:
             come = min(come+math.ceil(.05*come-1e-9), off)
         return leave,come
 
@@ -221,18 +217,15 @@ class _Sizes(_Rule):
                 raise ValueError("sizes need signs: add_map(model, FixedSigns) first")
         self.sizes,self.steps = [layer.w for layer in layers],0
         self.awake = [size.detach() > 0 for size in self.sizes]
-        n,now = sum(size.numel() for size in self.sizes),self._count()
+        n,now = sum(size.numel() for size in self.sizes),_ones(self.awake)
         if not now <= self.k <= n:
             raise ValueError(f"k must be from {now}, awake at the start, to all {n}; got {self.k}")
-
-    def _count(self):
-        return sum(awake.sum().item() for awake in self.awake)
 
     def _births(self, g):
         "How many wake in each layer: in proportion to its size, where there is room"
         sizes = torch.tensor([float(size.numel()) for size in self.sizes])
         room = torch.tensor([(~awake).sum().item() for awake in self.awake])
-        births,missing = torch.zeros_like(room),self.k-self._count()
+        births,missing = torch.zeros_like(room),self.k-_ones(self.awake)
         while missing > births.sum():
             drawn = torch.multinomial(sizes*(births < room), missing-int(births.sum()),
                                       replacement=True, generator=g)
@@ -262,20 +255,11 @@ class Rewire(_Sizes):
             awake &= size > 0
             _empty(run.opt, size, awake)
         for l,(size,awake,count) in enumerate(zip(self.sizes, self.awake, self._births(g))):
-            asleep = (~awake).flatten().nonzero().flatten()
-            born = torch.zeros_like(awake).flatten()
-            born[_some(asleep, count, self.seed, self.steps, l)] = True
-            size[born.view(size.shape)] = self.born
-            awake |= born.view(size.shape)
+            born = _some(~awake, count, self.seed, self.steps, l)
+            size[born] = self.born
+            awake |= born
 
 # %% ../nbs/62_rules.ipynb #a78bb89d
-@torch.no_grad()
-def _keep_largest(tensors, k):
-    "Set all but the `k` largest numbers of `tensors` to 0, of equal ones the earlier"
-    m = topk_mask(torch.cat([t.flatten() for t in tensors]), k)
-    for t,part in zip(tensors, m.split([t.numel() for t in tensors])):
-        t.mul_(part.view(t.shape))
-
 @RULES.entry('threshold')
 class HardThreshold(Callback):
     "Keeps after each step the `k` largest of all numbers that are stored for weights"
@@ -291,20 +275,19 @@ class HardThreshold(Callback):
             if any(isinstance(q, Sign) for q in layer.maps):
                 raise ValueError(f"{layer.name} has a Sign, which makes +1 of every 0; "
                                  "a threshold cannot empty it")
-        self.layers = [layer.stored for layer in layers]
-
-    def after_step(self, run):
         if isinstance(self.k, list):
-            for stored,k in zip(self.layers, self.k, strict=True):
-                _keep_largest(stored, k)
+            self.groups = [*zip((layer.stored for layer in layers), self.k, strict=True)]
         else:
-            _keep_largest(sum(self.layers, []), self.k)
+            self.groups = [(_stored(run.model), self.k)]
+
+    @torch.no_grad()
+    def after_step(self, run):
+        for tensors,k in self.groups:
+            m = topk_mask(torch.cat([t.flatten() for t in tensors]), k)
+            for t,part in zip(tensors, m.split([t.numel() for t in tensors])):
+                t.mul_(part.view(t.shape))
 
 # %% ../nbs/62_rules.ipynb #22fef621
-def _nearest_of(values, centres):
-    "For each of `values` which of the sorted `centres` is nearest"
-    return torch.bucketize(values, (centres[1:]+centres[:-1])/2)
-
 def rounded(
     w,               # Numbers of any shape
     bits:int,        # 2**bits values may be left, with 0
@@ -328,11 +311,15 @@ def rounded(
     z[w!=0] = centres[_nearest_of(values, centres)]
     return z
 
+def _nearest_of(values, centres):
+    "For each of `values` which of the sorted `centres` is nearest"
+    return torch.bucketize(values, (centres[1:]+centres[:-1])/2)
+
 # %% ../nbs/62_rules.ipynb #86348a26
 @RULES.entry('admm')
 class ADMM(_Rule):
     "ATMC's springs towards at most 2**`bits` values in each stored tensor, rounded at the end"
-    order = -4.5   # type: ignore[assignment]  # after the best is back, before a loss is scaled
+    order = -4                  # after the best is back, before a loss is scaled
     memory = 'events','u','z'
     def __init__(
         self,
@@ -342,8 +329,7 @@ class ADMM(_Rule):
         self.bits,self.rho,self.every = bits,rho,every
 
     def begin(self, run):
-        self.events = 0
-        self.stored = [t for layer in stored_layers(run.model) for t in layer.stored]
+        self.events,self.stored = 0,_stored(run.model)
         self.u = [torch.zeros_like(t) for t in self.stored]
         self.z = [rounded(t.detach(), self.bits) for t in self.stored]
 
@@ -378,8 +364,7 @@ class EarlyBird(_Rule):
         self.k,self.moved,self.look = k,moved,look
 
     def begin(self, run):
-        self.stored = [t for layer in stored_layers(run.model) for t in layer.stored]
-        self.seen = []
+        self.stored,self.seen = _stored(run.model),[]
 
     def after_epoch(self, run):
         m = topk_mask(torch.cat([t.detach().flatten() for t in self.stored]), self.k, torch.bool)

@@ -28,15 +28,14 @@ class Validate(Callback):
         self.attack, self.every, self.best = attack, every, None
 
     def after_epoch(self, run):
-        done, start = run.epoch+1, time.perf_counter()
+        done, start, record = run.epoch+1, time.perf_counter(), run.record
         if done%self.every and done < run.epochs:
             return
-        run.record['clean'] = _share_right(run, None)
+        record['clean'] = _share_right(run, None)
         if self.attack is not None:
-            run.record['robust'] = _share_right(run, self.attack)
-        seconds = run.record['seconds'] + time.perf_counter()-start
-        run.record['seconds'] = round(seconds, 2)
-        if run.history.best is run.record:
+            record['robust'] = _share_right(run, self.attack)
+        record['seconds'] = round(record['seconds'] + time.perf_counter()-start, 2)
+        if run.history.best is record:
             state = run.model.state_dict()
             self.best = {name: t.detach().cpu().clone() for name,t in state.items()}
 
