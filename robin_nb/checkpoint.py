@@ -17,7 +17,7 @@ from .loop import Callback, StopFit
 
 # %% ../nbs/31_checkpoint.ipynb #4a94d187
 def _given(f):
-    "What function `f` was given beyond its arguments; global data and functions by name"
+    "What function `f` was given beyond its arguments, by name"
     seen = inspect.getclosurevars(f)
     given = dict(seen.nonlocals)
     if f.__module__.startswith(('robin_nb.', 'torch.')):
@@ -33,7 +33,7 @@ def _given(f):
 
 # %% ../nbs/31_checkpoint.ipynb #0025441d
 def _facts(thing):
-    "The name of `thing`, and what tells it from others of its kind, by name"
+    "The name of `thing`, and what tells it from others of its kind"
     if isinstance(thing, (tuple, list)):
         return '', dict(enumerate(thing))
     if isinstance(thing, partial):
@@ -47,12 +47,12 @@ def _facts(thing):
         moves = thing.state_dict()                                    # what moves while training
     except AttributeError:
         moves = ()
-    own = {k: v for k,v in getattr(thing, '__dict__', {}).items() if k not in moves and k[0] != '_'}
-    data = (torch.Tensor, list, dict)
-    return kind, {k: v for k,v in own.items() if not isinstance(v, data)}
+    own, data = getattr(thing, '__dict__', {}), (torch.Tensor, list, dict)
+    return kind, {k: v for k,v in own.items()
+                  if k not in moves and k[0] != '_' and not isinstance(v, data)}
 
 def describe(thing, within=())->str:
-    "A text that tells `thing`, an objective, an attack or a callback, from others of its kind"
+    "A text that tells `thing`, such as an attack, from others of its kind"
     if isinstance(thing, type):
         return thing.__name__
     if isinstance(thing, (int, float, str, bytes, type(None))):
@@ -68,7 +68,7 @@ def describe(thing, within=())->str:
 _KEPT = (torch.Tensor, nn.Parameter, torch.Size, int, float, bool, str, bytes, type(None))
 
 def _check_data(thing, where):
-    "ValueError, with the place, for what a checkpoint would not give back"
+    "ValueError for what a checkpoint would not give back"
     kind = type(thing)
     if kind in (dict, OrderedDict):
         for name,v in thing.items():
@@ -93,7 +93,7 @@ def _parts(run):
     return {name: part for name,part in parts.items() if hasattr(part, 'state_dict')}
 
 def _settings(run):
-    "What another run must agree on before it goes on with this one"
+    "What makes another run of it"
     keys = 'initial_lr','momentum','weight_decay','betas'
     rates = [g.get(k) for g in run.opt.param_groups for k in keys]
     shapes = [tuple(p.shape) for p in run.params]
@@ -104,27 +104,28 @@ def _settings(run):
                 groups=str(rates), trained=str(shapes)) | kinds
 
 def _everything(run, settings):
-    "What a checkpoint holds; ValueError for what it could not give back"
-    states = {name: part.state_dict() for name,part in _parts(run).items()}
+    "What a checkpoint holds"
     saved = dict(settings=settings, history=[dict(r) for r in run.history])
-    for where,thing in (saved | {f'the state of {name}': s for name,s in states.items()}).items():
+    for where,thing in saved.items():
         _check_data(thing, where)
-    return saved | dict(rng=torch.get_rng_state(), parts={k: s for k,s in states.items() if s})
+    parts = {name: part.state_dict() for name,part in _parts(run).items()}
+    for name,state in parts.items():
+        _check_data(state, f'the state of {name}')
+    return saved | dict(rng=torch.get_rng_state(), parts={k: s for k,s in parts.items() if s})
 
 # %% ../nbs/31_checkpoint.ipynb #bf63b92b
 _ANEW = 'choose another folder, or start anew (resume=False, --restart)'
 
 def _open(file, settings, names):
-    "The checkpoint in `file`, if it is one of a run with these `settings` and parts"
+    "The checkpoint in `file`, of a run with these `settings` and `names` of parts"
     try:
         saved = torch.load(file, map_location='cpu', weights_only=True)
         theirs = saved['settings']
     except Exception as e:
         raise ValueError(f"{file} is not a readable checkpoint ({type(e).__name__}); "
-                         f"{_ANEW}") from None
+                         + _ANEW) from None
     same_run(file.parent, theirs, settings, _ANEW)
-    gone = ', '.join(sorted(saved['parts'].keys() - names))
-    if gone:
+    if gone := ', '.join(sorted(saved['parts'].keys() - names)):
         raise ValueError(f"{file.parent} holds the state of {gone}, which is missing here; {_ANEW}")
     return saved
 
@@ -133,7 +134,7 @@ class Checkpoint(Callback):
     "All of a run in folder `out` after each epoch; the same run goes on from there"
     order = -100
     def __init__(self, out, resume:bool=True, settings:dict|None=None):
-        "`settings`: more that a run must agree on before it goes on; `resume=False` starts anew"
+        "`settings`: more that a run must agree on to go on; `resume=False` starts anew"
         self.file, self.resume, self.more = Path(out)/'checkpoint.pt', resume, settings or {}
 
     def begin(self, run):

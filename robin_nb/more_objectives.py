@@ -49,7 +49,7 @@ class _Near:
 @OBJECTIVES.entry(passes=lambda steps: (steps+4, steps+2))
 @dataclass(frozen=True)
 class trades:
-    "TRADES: clean cross-entropy, plus `beta` times mean KL to its worst point in `ball`"
+    "TRADES: clean cross-entropy, plus `beta` times mean KL to the worst point in `ball`"
     ball: Ball
     beta: float = 6.
     steps: int = 10           # Of PGD
@@ -61,7 +61,6 @@ class trades:
         check_alpha(self.alpha, None, 2*self.ball.eps)
 
     def _logits(self, model, batch, loss, target):
-        "Of images as they are, and where `loss` is large"
         attack = pgd(_Near(self.ball), self.steps, self.alpha, bn=self.bn, loss=loss)
         d = attack(model, batch.x, target, generator=batch.generator)
         z = model(batch.x)
@@ -84,7 +83,7 @@ def _boosted(z, y):
 
 @OBJECTIVES.entry(passes=lambda steps: (steps+3, steps+2))
 class mart(trades):
-    "MART: attacked images right, their rivals small, and `beta` times KL where images are in doubt"
+    "MART: attacked images right, rivals small, and `beta` times KL where images are in doubt"
     def __call__(self, model, batch):
         z, attacked = self._logits(model, batch, F.cross_entropy, batch.y)
         doubt = 1-z.softmax(1).gather(1, batch.y[:,None])[:,0]
@@ -94,7 +93,7 @@ class mart(trades):
 @OBJECTIVES.entry(passes=lambda steps: (4, 4))
 @dataclass(eq=False)
 class free:
-    "Free adversarial training: the backward that trains also moves the perturbation"
+    "Free training: the backward that trains also moves the perturbation"
     ball: Ball
     replays: int = 4          # Uses of each batch, in a row
     alpha: float|None = None  # Of a move, in pixels of [0,1]; default 1 eps

@@ -20,7 +20,7 @@ RULES = Registry('rule')
 
 @RULES.entry('clip')
 class Clip(Callback):
-    "Clips what is stored under each `Sign` or `Ternary` to [-1,1] after each step"
+    "Clips what is stored under a `Sign` or `Ternary` to [-1,1] after each step"
     @torch.no_grad()
     def after_step(self, run):
         for layer in stored_layers(run.model):
@@ -32,12 +32,12 @@ def _stored(model):
 
 # %% ../nbs/62_rules.ipynb #64bb1edb
 def _marked(places, m):
-    "A mask of the shape of `m`: ones at the flat `places`"
+    "A mask as large as `m`: ones at the flat `places`"
     marks = torch.zeros(m.numel(), dtype=torch.bool, device=m.device)
     return marks.index_fill_(0, places, True).view(m.shape)
 
 def _some(free, count, *seeds):
-    "A mask: `count` of the ones of the mask `free`, drawn by `seeds`"
+    "A mask: `count` of the ones of `free`, drawn by `seeds`"
     places = free.flatten().nonzero().flatten()
     g = torch.Generator().manual_seed(derived_seed(*seeds))
     drawn = torch.randperm(len(places), generator=g)[:count]
@@ -45,7 +45,7 @@ def _some(free, count, *seeds):
 
 @torch.no_grad()
 def thin_(model, counts, seed:int=0):
-    "Keep `counts` stored weights of each layer of `model`, drawn by `seed`, the rest 0, in place"
+    "Keep `counts` stored weights of the layers of `model`, drawn by `seed`; the others become 0"
     for l,(layer,k) in enumerate(zip(stored_layers(model), counts, strict=True)):
         everywhere = torch.ones_like(layer.w, dtype=torch.bool)
         layer.w.mul_(_some(everywhere, k, seed, l))
@@ -53,7 +53,7 @@ def thin_(model, counts, seed:int=0):
 
 # %% ../nbs/62_rules.ipynb #0947c894
 def _ranked(w, m):
-    "The flat places of the ones of the mask `m`, the smallest |w| first"
+    "The flat places of the ones of `m`, smallest |w| first"
     places = m.flatten().nonzero().flatten()
     return places[w.flatten()[places].abs().sort(stable=True).indices]
 
@@ -67,25 +67,21 @@ def _ones(masks):
     return sum(m.sum().item() for m in masks)
 
 class _Rule(Callback):
-    "A callback whose `memory` names what a checkpoint must hold"
+    "A callback that goes on with its tensors in place"
     matters = True
-    memory:tuple = ()
-
     def _due(self, t):
-        "Whether another share `every` of the run is over at `t`"
         before = self.events
         self.events = int(t/self.every+1e-9)
         return self.events > before
 
-    def state_dict(self):
-        return {name: getattr(self, name) for name in self.memory}
     def load_state_dict(self, state):
-        for name,v in state.items():
-            if isinstance(v, list) and v and torch.is_tensor(v[0]):
-                for ours,theirs in zip(getattr(self, name), v, strict=True):
-                    ours.copy_(theirs)                                # in its place, on its device
+        for name,saved in state.items():
+            ours = getattr(self, name)
+            if isinstance(ours, list) and ours and torch.is_tensor(ours[0]):
+                for t,v in zip(ours, saved, strict=True):
+                    t.copy_(v)                                        # in its place, on its device
             else:
-                setattr(self, name, v)
+                setattr(self, name, saved)
 
 # %% ../nbs/62_rules.ipynb #be661e89
 class _Support(_Rule):
@@ -120,7 +116,7 @@ class _Support(_Rule):
 # %% ../nbs/62_rules.ipynb #7636986d
 @RULES.entry('drop_grow')
 class DropGrow(_Support):
-    "FlyingBird: at times the smallest leave and as many come; `kept` says how many there are"
+    "FlyingBird: at times the smallest leave and as many come; `kept` counts them"
     def __init__(
         self,
         every:float=900/(200*352),   # Share of a run between changes: 900 of 200*352 steps
@@ -152,7 +148,7 @@ class DropGrow(_Support):
 # %% ../nbs/62_rules.ipynb #1e4bd190
 @torch.no_grad()
 def _under_attack(model, batches, attack):
-    "Mean accuracy and loss on `batches` under `attack`"
+    "Mean accuracy and loss"
     device,seen = next(model.parameters()).device,[]
     with frozen(model):
         for x,y,_ in batches:
@@ -208,7 +204,7 @@ class AdaptiveDropGrow(DropGrow):
 
 # %% ../nbs/62_rules.ipynb #825fc5ed
 class _Sizes(_Rule):
-    "A rule that begins with sizes under `FixedSigns`, of which some are awake, at most `k`"
+    "A rule that begins with sizes under `FixedSigns`, at most `k` of them awake"
     memory = 'steps',
     def begin(self, run):
         layers = stored_layers(run.model)
@@ -222,7 +218,7 @@ class _Sizes(_Rule):
             raise ValueError(f"k must be from {now}, awake at the start, to all {n}; got {self.k}")
 
     def _births(self, g):
-        "How many wake in each layer: in proportion to its size, where there is room"
+        "How many wake in each layer: by its size, where there is room"
         sizes = torch.tensor([float(size.numel()) for size in self.sizes])
         room = torch.tensor([(~awake).sum().item() for awake in self.awake])
         births,missing = torch.zeros_like(room),self.k-_ones(self.awake)
@@ -235,7 +231,7 @@ class _Sizes(_Rule):
 # %% ../nbs/62_rules.ipynb #0f7e2b7b
 @RULES.entry('rewire')
 class Rewire(_Sizes):
-    "BCS: after each step others wake in place of those that died, so that exactly `k` are awake"
+    "BCS: after each step others wake in place of those that died, so that `k` are awake"
     def __init__(
         self,
         k:int,               # Awake in the whole network
@@ -262,7 +258,7 @@ class Rewire(_Sizes):
 # %% ../nbs/62_rules.ipynb #a78bb89d
 @RULES.entry('threshold')
 class HardThreshold(Callback):
-    "Keeps after each step the `k` largest of all numbers that are stored for weights"
+    "Keeps the `k` largest of all numbers that are stored for weights after each step"
     def __init__(
         self,
         k,     # How many; or how many of each layer, as a list
@@ -312,13 +308,13 @@ def rounded(
     return z
 
 def _nearest_of(values, centres):
-    "For each of `values` which of the sorted `centres` is nearest"
+    "Which of the sorted `centres`, for each of `values`"
     return torch.bucketize(values, (centres[1:]+centres[:-1])/2)
 
 # %% ../nbs/62_rules.ipynb #86348a26
 @RULES.entry('admm')
 class ADMM(_Rule):
-    "ATMC's springs towards at most 2**`bits` values in each stored tensor, rounded at the end"
+    "ATMC's springs towards at most 2**`bits` values in a stored tensor, rounded at the end"
     order = -4                  # after the best is back, before a loss is scaled
     memory = 'events','u','z'
     def __init__(
@@ -353,7 +349,7 @@ class ADMM(_Rule):
 # %% ../nbs/62_rules.ipynb #6b132c47
 @RULES.entry('early_bird')
 class EarlyBird(_Rule):
-    "Robust Bird: ends a run when the largest weights have been the same ones for some epochs"
+    "Robust Bird: ends a run when the largest weights have been the same for some epochs"
     memory = 'seen',
     def __init__(
         self,
@@ -367,19 +363,18 @@ class EarlyBird(_Rule):
         self.stored,self.seen = _stored(run.model),[]
 
     def after_epoch(self, run):
-        m = topk_mask(torch.cat([t.detach().flatten() for t in self.stored]), self.k, torch.bool)
+        flat = torch.cat([t.detach().flatten() for t in self.stored])
+        m = topk_mask(flat, self.k, torch.bool).cpu()
         changed = [1-(m&before).sum().item()/self.k for before in self.seen]
         self.seen = [*self.seen, m][-self.look:]
         if len(changed)==self.look and max(changed) < self.moved:
             raise StopFit(f"{self.k} weights hold still")
 
-    def load_state_dict(self, state):
-        self.seen = [m.to(self.stored[0].device) for m in state['seen']]
 
 # %% ../nbs/62_rules.ipynb #b8902f39
 @RULES.entry('adaptive')
 def _adaptive(dls, ball, steps, epochs, seed):
-    "Looks back over 4 of 200 epochs, or in a short run over a fifth of it"
+    "Looks back over 4 epochs, or in a short run over a fifth of it"
     dls.train.sampler.set_epoch(0)
     some = [batch for batch,_ in zip(dls.train, range(4))]
     judge = robust_gap(some, dls.valid, pgd(ball, steps))
