@@ -17,7 +17,7 @@ from .loop import Callback, StopFit
 
 # %% ../nbs/31_checkpoint.ipynb #4a94d187
 def _given(f):
-    "What function `f` was given beyond its arguments; global data and functions by name"
+    "What function `f` was given beyond its arguments, by name"
     seen = inspect.getclosurevars(f)
     given = dict(seen.nonlocals)
     if f.__module__.startswith(('robin_nb.', 'torch.')):
@@ -27,33 +27,32 @@ def _given(f):
         if isinstance(v, kinds) or is_dataclass(v) or inspect.isfunction(v):
             given[name] = v
     numbers = [v for v in f.__code__.co_consts if isinstance(v, (int, float, tuple))]
-    for what,values in ('const', numbers), ('default', f.__defaults__ or ()):
-        given |= {f'{what}{j}': v for j,v in enumerate(values)}
+    given |= {f'const{j}': v for j,v in enumerate(numbers)}
+    given |= {f'default{j}': v for j,v in enumerate(f.__defaults__ or ())}
     return given | (f.__kwdefaults__ or {})
 
 # %% ../nbs/31_checkpoint.ipynb #0025441d
 def _facts(thing):
-    "The name of `thing`, and what tells it from others of its kind, by name"
-    if is_dataclass(thing):
-        own = {f.name: getattr(thing, f.name) for f in fields(thing) if f.repr}
-        return type(thing).__name__, own
+    "The name of `thing`, and what tells it from others of its kind"
     if isinstance(thing, (tuple, list)):
         return '', dict(enumerate(thing))
     if isinstance(thing, partial):
         return describe(thing.func), dict(enumerate(thing.args)) | thing.keywords
     if inspect.isfunction(thing):
         return thing.__qualname__.replace('.<locals>', ''), _given(thing)
+    kind = type(thing).__name__
+    if is_dataclass(thing):
+        return kind, {f.name: getattr(thing, f.name) for f in fields(thing) if f.repr}
     try:
         moves = thing.state_dict()                                    # what moves while training
     except AttributeError:
         moves = ()
-    own = {k: v for k,v in getattr(thing, '__dict__', {}).items() if k not in moves and k[0] != '_'}
-    data = (torch.Tensor, list, dict)
-    return type(thing).__name__, {k: v for k,v in own.items() if not isinstance(v, data)}
+    own, data = getattr(thing, '__dict__', {}), (torch.Tensor, list, dict)
+    return kind, {k: v for k,v in own.items()
+                  if k not in moves and k[0] != '_' and not isinstance(v, data)}
 
-# %% ../nbs/31_checkpoint.ipynb #674e77c9
 def describe(thing, within=())->str:
-    "A text that tells `thing`, an objective, an attack or a callback, from others of its kind"
+    "A text that tells `thing`, such as an attack, from others of its kind"
     if isinstance(thing, type):
         return thing.__name__
     if isinstance(thing, (int, float, str, bytes, type(None))):
@@ -69,7 +68,7 @@ def describe(thing, within=())->str:
 _KEPT = (torch.Tensor, nn.Parameter, torch.Size, int, float, bool, str, bytes, type(None))
 
 def _check_data(thing, where):
-    "ValueError, with the place, for what a checkpoint would not give back"
+    "ValueError for what a checkpoint would not give back"
     kind = type(thing)
     if kind in (dict, OrderedDict):
         for name,v in thing.items():
@@ -94,25 +93,25 @@ def _parts(run):
     return {name: part for name,part in parts.items() if hasattr(part, 'state_dict')}
 
 def _settings(run):
-    "What another run must agree on before it goes on with this one"
-    groups = run.opt.param_groups
+    "What makes another run of it"
     keys = 'initial_lr','momentum','weight_decay','betas'
-    rates = [g.get(k) for g in groups for k in keys]
+    rates = [g.get(k) for g in run.opt.param_groups for k in keys]
     shapes = [tuple(p.shape) for p in run.params]
-    matter = [c for c in run.callbacks if getattr(c, 'matters', False)]
-    kinds = {type(c).__name__: describe(c) for c in matter}
+    kinds = {type(c).__name__: describe(c) for c in run.callbacks if c.matters}
     return dict(epochs=run.epochs, seed=run.seed, images=run.sizes and sum(run.sizes),
                 bs=run.sizes and run.sizes[0], pad=run.data.pad, flip=run.data.flip,
                 objective=describe(run.objective), optimizer=type(run.opt).__name__,
                 groups=str(rates), trained=str(shapes)) | kinds
 
 def _everything(run, settings):
-    "What a checkpoint holds; ValueError for what it could not give back"
-    states = {name: part.state_dict() for name,part in _parts(run).items()}
+    "What a checkpoint holds"
     saved = dict(settings=settings, history=[dict(r) for r in run.history])
-    for where,thing in (saved | {f'the state of {name}': s for name,s in states.items()}).items():
+    for where,thing in saved.items():
         _check_data(thing, where)
-    return saved | dict(rng=torch.get_rng_state(), parts={k: s for k,s in states.items() if s})
+    parts = {name: part.state_dict() for name,part in _parts(run).items()}
+    for name,state in parts.items():
+        _check_data(state, f'the state of {name}')
+    return saved | dict(rng=torch.get_rng_state(), parts={k: s for k,s in parts.items() if s})
 
 # %% ../nbs/31_checkpoint.ipynb #bf63b92b
 _ANEW = 'choose another folder, or start anew (resume=False, --restart)'
@@ -121,8 +120,7 @@ def _open(file, settings, names):
     "The checkpoint in `file`, if it is one of a run with these `settings` and parts"
     saved = load_saved(file, 'settings', 'a readable checkpoint', _ANEW)
     same_run(file.parent, saved['settings'], settings, _ANEW)
-    gone = ', '.join(sorted(saved['parts'].keys() - names))
-    if gone:
+    if gone := ', '.join(sorted(saved['parts'].keys() - names)):
         raise ValueError(f"{file.parent} holds the state of {gone}, which is missing here; {_ANEW}")
     return saved
 
@@ -131,27 +129,25 @@ class Checkpoint(Callback):
     "All of a run in folder `out` after each epoch; the same run goes on from there"
     order = -100
     def __init__(self, out, resume:bool=True, settings:dict|None=None):
-        "`settings`: more that a run must agree on before it goes on; `resume=False` starts anew"
+        "`settings`: more that a run must agree on to go on; `resume=False` starts anew"
         self.file, self.resume, self.more = Path(out)/'checkpoint.pt', resume, settings or {}
 
     def begin(self, run):
-        self.settings = _settings(run) | self.more
+        self.settings, self.parts = _settings(run) | self.more, _parts(run)
         there = self.resume and ranks()[0]==0 and self.file.exists()
-        saved = _open(self.file, self.settings, _parts(run).keys()) if there else None
-        self.saved = gather(saved)[0]                                # one process reads, for all
+        saved = _open(self.file, self.settings, self.parts.keys()) if there else None
+        self.saved = gather(saved)[0]                                 # one process reads, for all
         if self.saved:
-            run.model.load_state_dict(self.saved['parts']['model'])
-            run.opt.load_state_dict(self.saved['parts']['opt'])
             run.history.extend(self.saved['history'])
+            for name in 'model','opt':
+                self.parts[name].load_state_dict(self.saved['parts'].pop(name))
 
     def ready(self, run):
-        "States are put back after all have begun"
         if self.saved:
-            for name,part in _parts(run).items():
-                if name not in ('model','opt') and name in self.saved['parts']:
-                    part.load_state_dict(self.saved['parts'][name])
+            for name,state in self.saved['parts'].items():
+                self.parts[name].load_state_dict(state)
             torch.set_rng_state(self.saved['rng'])
-        _everything(run, self.settings)                                    # refused now, or never
+        _everything(run, self.settings)                               # refused now, or never
 
     def epoch_done(self, run):
         if ranks()[0]==0:

@@ -14,7 +14,7 @@ from .loop import Callback
 # %% ../nbs/33_faster.ipynb #b151d801
 class Precision(Callback):
     "Training passes in `dtype`, torch.bfloat16 or torch.float16; losses and validation in float32"
-    order = -4
+    order = -3
     matters = True
     def __init__(self, dtype:torch.dtype):
         if dtype not in (torch.bfloat16, torch.float16):

@@ -28,14 +28,14 @@ def _start_largest(job, model):
 
 @RECIPES.entry()
 def lwm(keep=.01, p=.1, lbn=False, binary=False, objective='trades'):
-    "HYDRA without its middle: the largest weights stay; `binary` and `objective` as there"
+    "HYDRA without its middle: the largest weights stay"
     r = hydra(keep, p, lbn, binary, objective)
     first,_,last = r.phases
     return replace(r, name='lwm', phases=(first, replace(last, start='largest')))
 
 # %% ../nbs/65_methods.ipynb #365df7a1
 def _searched(job, make=ScoreMask):
-    "A new network under maps with scores, which without `a` start as wide as 1/sqrt(fan-in)"
+    "A new network under maps with scores"
     r,model = job.recipe,job.build()
     init = kaiming_ if r.init=='kaiming' else INITS.make(r.init, keep=r.keep)
     sparsify(model, r.keep, job.shares(model), seed=job.seed, init=init, a=r.a or 1., map=make)
@@ -63,7 +63,7 @@ _LIU = 'Liu and others 2022'
 
 @RECIPES.entry()
 def ours(keep=.01, p=.1, lbn=True, init='binary', a=.01, objective='pgd', bn='batch'):
-    "A mask in a random network; `init`: kaiming, or a name in `INITS`; `objective`: the loss"
+    "A mask in a random network; `init`: kaiming, or a name in `INITS`"
     phases = Phase(400, 'scores', objective, bn=bn),
     return Recipe('ours', _LIU, phases, keep, p=p, lbn=lbn, init=init, a=a)
 
@@ -132,7 +132,7 @@ def small_twin(
     keep:float,    # The share of its weights that the twin may have
     p:float=.1,    # Stages are c*2**(p*stage) wide
 )->dict:           # The `config` of the twin
-    "The widest network as deep with at most so many weights; the authors' own where they have one"
+    "The widest network as deep with at most so many weights, or the authors' own"
     args = config['args']
     theirs = config['arch']=='resnet' and args.get('width', 64)==64 and args.get('depth') in (18,34)
     if theirs and keep==.01 and p in SMALL:
@@ -172,7 +172,7 @@ def at_binary(lbn=False):
 
 @RECIPES.entry()
 def small_at(keep=.01, p=.1, lbn=False, binary=False):
-    "Adversarial training of a dense network as small as the pruned ones; `binary` for its signs"
+    "Adversarial training of a dense network as small as the pruned ones"
     phases = Phase(400, 'small', sched='cosine' if binary else 'multistep'),
     r = Recipe('small_at', 'Madry and others 2018', phases, keep, p=p, lbn=lbn)
     return binary_form(r, note='') if binary else r
@@ -204,14 +204,14 @@ _CHEN = 'Chen and others 2022'
 
 @RECIPES.entry()
 def flying_bird(keep=.01, lbn=False, binary=False):
-    "Drop the smallest, grow at random, and train; `binary` for signs of the weights"
+    "Drop the smallest, grow at random, and train"
     phases = Phase(200, 'thinned', sched='multistep', rules=('drop_grow',)),
     r = Recipe('flying_bird', _CHEN, phases, keep, 'igq', lbn=lbn)
     return binary_form(r) if binary else r
 
 @RECIPES.entry()
 def flying_bird_plus(keep=.01, lbn=False, binary=False):
-    "FlyingBird whose budget drifts: `keep` is its start; `binary` as there"
+    "FlyingBird whose budget drifts: `keep` is its start"
     phases = Phase(200, 'thinned', sched='multistep', rules=('adaptive',)),
     r = Recipe('flying_bird_plus', _CHEN, phases, keep, 'igq', lbn=lbn,
                note='how far it overfits is measured on four batches after each epoch, '
@@ -228,7 +228,7 @@ def robust_bird(keep=.01, lbn=False):
 
 @RECIPES.entry()
 def bcs(keep=.01, lbn=False, objective='trades'):
-    "Sizes under fixed signs, those that die replaced at random at once; `objective` the loss"
+    "Sizes under fixed signs, those that die replaced at random at once"
     phases = Phase(200, 'sizes', objective, sched='multistep', rules=('rewire',), bn='eval'),
     return Recipe('bcs', 'Özdenizci and Legenstein 2021', phases, keep, 'global', lbn=lbn)
 
@@ -265,7 +265,7 @@ def atmc(keep=.01, p=None, lbn=False, binary=False, factors=True, bits=False):
 # %% ../nbs/65_methods.ipynb #340755fb
 @torch.no_grad()
 def inherit_(large, small):
-    "Give `large` the function of `small`, as deep and narrower, in place: none hears new channels"
+    "Give `large` the function of `small`, as deep and narrower: none hears new channels"
     for a,b in zip(prunable(large).values(), prunable(small).values(), strict=True):
         out,heard = b.weight.shape[:2]
         a.weight[:out,heard:] = 0
@@ -294,7 +294,7 @@ def iwi(keep=.01, p=.1, lbn=False):
 
 # %% ../nbs/65_methods.ipynb #028c6f92
 def recipe(name:str, **options)->Recipe:
-    "The recipe of this `name` in `RECIPES` with these `options`; ValueError for others"
+    "The recipe `name` of `RECIPES` with these `options`"
     known = RECIPES.arguments(name)
     for option in options:
         nearest(option, known, f'an option of {name}')
@@ -302,11 +302,11 @@ def recipe(name:str, **options)->Recipe:
 
 # %% ../nbs/65_methods.ipynb #4c334e66
 def r2s(keeps=(.05,.07,.1,.15), lbn=False):
-    "Recipes of several tickets on the same random weights, one for each of `keeps`"
+    "Recipes of tickets on the same random weights, one for each of `keeps`"
     return [rst(keep, lbn) for keep in keeps]
 
 class RandomSwitch(nn.Module):
-    "R2S: each batch is answered by one of `models`, drawn by `seed`; attack it in expectation"
+    "R2S: each batch is answered by one of `models`, drawn by `seed`"
     def __init__(self, models, seed:int=0):
         super().__init__()
         self.models = nn.ModuleList(models)

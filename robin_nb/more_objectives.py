@@ -49,7 +49,7 @@ class _Near:
 @OBJECTIVES.entry(passes=lambda steps: (steps+4, steps+2))
 @dataclass(frozen=True)
 class trades:
-    "TRADES: clean cross-entropy, plus `beta` times mean KL to its worst point in `ball`"
+    "TRADES: clean cross-entropy, plus `beta` times mean KL to the worst point in `ball`"
     ball: Ball
     beta: float = 6.
     steps: int = 10           # Of PGD
@@ -61,7 +61,6 @@ class trades:
         check_alpha(self.alpha, None, 2*self.ball.eps)
 
     def _logits(self, model, batch, loss, target):
-        "Of images as they are, and where `loss` is large"
         attack = pgd(_Near(self.ball), self.steps, self.alpha, bn=self.bn, loss=loss)
         d = attack(model, batch.x, target, generator=batch.generator)
         z = model(batch.x)
@@ -84,40 +83,22 @@ def _boosted(z, y):
 
 @OBJECTIVES.entry(passes=lambda steps: (steps+3, steps+2))
 class mart(trades):
-    "MART: attacked images right, their rivals small, and `beta` times KL where images are in doubt"
+    "MART: attacked images right, rivals small, and `beta` times KL where images are in doubt"
     def __call__(self, model, batch):
         z, attacked = self._logits(model, batch, F.cross_entropy, batch.y)
         doubt = 1-z.softmax(1).gather(1, batch.y[:,None])[:,0]
         return (_boosted(attacked, batch.y) + self.beta*doubt*_kl(attacked, z)).mean()
 
-# %% ../nbs/29_more_objectives.ipynb #dccb6f0b
-class _Places:
-    "A perturbation for each place in a batch, 0 at first"
-    d = None
-
-    def _widen(self, x):
-        "Make room for `x`; images of another shape begin anew"
-        if self.d is None or self.d.shape[1:] != x.shape[1:]:
-            self.d = torch.zeros_like(x)
-        self.d = self.d.to(x.device)
-        if len(self.d) < len(x):
-            self.d = torch.cat([self.d, torch.zeros_like(x[len(self.d):])])
-
-    def state_dict(self):
-        return dict(d=self.d)
-
-    def load_state_dict(self, state):
-        self.d = state['d']
-
 # %% ../nbs/29_more_objectives.ipynb #7c03d7e5
 @OBJECTIVES.entry(passes=lambda steps: (4, 4))
 @dataclass(eq=False)
-class free(_Places):
-    "Free adversarial training: the backward that trains also moves the perturbation"
+class free:
+    "Free training: the backward that trains also moves the perturbation"
     ball: Ball
     replays: int = 4          # Uses of each batch, in a row
     alpha: float|None = None  # Of a move, in pixels of [0,1]; default 1 eps
 
+    d = None                  # Of each place in a batch
     def __post_init__(self):
         if self.replays < 1:
             raise ValueError(f"a batch is used at least once; got replays={self.replays}")
@@ -125,13 +106,20 @@ class free(_Places):
 
     def __call__(self, model, batch):
         x = batch.x
-        self._widen(x)
+        if self.d is None or self.d.shape[1:] != x.shape[1:]:         # images of another shape
+            self.d = torch.zeros_like(x)
+        self.d = torch.cat([self.d.to(x.device), torch.zeros_like(x[len(self.d):])])
         start = self.ball.project(x, self.d[:len(x)])
         def move(g):
             self.d[:len(x)] = self.ball.project(x, start + self.ball.step(g, self.alpha))
         d = start.clone().requires_grad_()
         d.register_hook(move)
         return F.cross_entropy(model(x+d), batch.y)
+
+    def state_dict(self):
+        return dict(d=self.d)
+    def load_state_dict(self, state):
+        self.d = state['d']
 
 # %% ../nbs/29_more_objectives.ipynb #f41719f0
 @dataclass(frozen=True, init=False)

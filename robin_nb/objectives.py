@@ -68,37 +68,10 @@ class fgsm_rs:
         d = fgsm(self.ball, self._alpha(), self.bn)(model, x, batch.y, start=start)
         return F.cross_entropy(model(x+d), batch.y)
 
-# %% ../nbs/28_objectives.ipynb #a6a3c228
-class _Canvases:
-    "A perturbation for each training image, wide enough for all its crops"
-    def __post_init__(self):
-        self.alpha = check_alpha(self.alpha, .5*self.ball.eps, 2*self.ball.eps)
-        c,h,w = self.size
-        wide = torch.empty(self.n_images, c, h+2*self.pad, w+2*self.pad)
-        self.canvas = self.ball.sample(wide, torch.Generator().manual_seed(self.seed))
-
-    def _recall(self, batch):
-        if batch.i is None:
-            raise ValueError("fgsm_carry asks which images these are; write Batch(x, y, i)")
-        self.canvas = self.canvas.to(batch.x.device)                  # once
-        canvas = self.canvas[batch.i.to(batch.x.device)]
-        return canvas if batch.crop is None else batch.crop(canvas)
-
-    def _keep(self, batch, d):
-        i = batch.i.to(d.device)
-        canvas = d if batch.crop is None else batch.crop.put(self.canvas[i], d)
-        self.canvas[gather_rows(i)] = gather_rows(canvas)
-
-    def state_dict(self):
-        return dict(canvas=self.canvas)
-
-    def load_state_dict(self, state):
-        self.canvas.copy_(state['canvas'])
-
 # %% ../nbs/28_objectives.ipynb #d3bcabef
 @OBJECTIVES.entry('carry', passes=lambda steps: (2, 2))
 @dataclass(eq=False)
-class fgsm_carry(_Canvases):
+class fgsm_carry:
     "Adversarial training with one step from where each image's last visit ended"
     ball: Ball
     n_images: int             # In the training set
@@ -108,9 +81,24 @@ class fgsm_carry(_Canvases):
     bn: str = 'eval'          # See `frozen`
     seed: int = 0             # Of the first perturbations
 
+    def __post_init__(self):
+        self.alpha = check_alpha(self.alpha, .5*self.ball.eps, 2*self.ball.eps)
+        c,h,w = self.size
+        wide = torch.empty(self.n_images, c, h+2*self.pad, w+2*self.pad)
+        self.canvas = self.ball.sample(wide, torch.Generator().manual_seed(self.seed))
+
     def __call__(self, model, batch):
-        x = batch.x
-        start = self.ball.project(x, self._recall(batch))
+        if batch.i is None:
+            raise ValueError("fgsm_carry asks which images these are; write Batch(x, y, i)")
+        x, i, crop = batch.x, batch.i.to(batch.x.device), batch.crop
+        self.canvas = self.canvas.to(x.device)                        # once
+        canvas = self.canvas[i]
+        start = self.ball.project(x, crop(canvas) if crop else canvas)
         d = fgsm(self.ball, self.alpha, self.bn)(model, x, batch.y, start=start)
-        self._keep(batch, d)
+        self.canvas[gather_rows(i)] = gather_rows(crop.put(canvas, d) if crop else d)
         return F.cross_entropy(model(x+d), batch.y)
+
+    def state_dict(self):
+        return dict(canvas=self.canvas)
+    def load_state_dict(self, state):
+        self.canvas.copy_(state['canvas'])

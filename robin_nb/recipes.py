@@ -17,7 +17,7 @@ import torch.nn as nn
 from .core import (Registry, Table, derived_seed, fork_rng, nearest, replacing, same_run,
                            set_seed, write_json)
 from .binary import INITS
-from .masks import n_kept, topk_mask
+from .masks import n_kept
 from .budgets import BUDGETS, global_counts
 from .maps import ScoreMask, bake, check_prunable, mask_table, prunable
 from .lbn import LastBatchNorm
@@ -34,7 +34,7 @@ from .rules import RULES
 # %% ../nbs/64_recipes.ipynb #684b25a3
 @dataclass(frozen=True)
 class Phase:
-    "One call of `fit`, as data: numbers as published, the rest by name"
+    "One call of `fit`, as data"
     epochs: int                 # As published
     start: str                  # What is done to the network first, a name in `STARTS`
     objective: str = 'pgd'      # A name in `OBJECTIVES`
@@ -60,7 +60,7 @@ class Start:
     config: Callable|None = None   # config(job) describes its network, where job.config does not
 
 def start(name:str, **facts):
-    "A decorator: the function (job, model) -> network below it is the start `name`, with `facts`"
+    "A decorator: makes a function (job, model) -> network the start `name`"
     def add(make):
         STARTS[name] = Start(make, **facts)
         return make
@@ -73,7 +73,6 @@ def _start_dense(job, model):
     return add_map(model, Sign) if job.recipe.binary else model
 
 def _sized_mask(w, k):
-    "A score mask that begins as pruning by size"
     the_map = ScoreMask(w, k)
     the_map.scores.data = w.detach()*(6/w[0].numel())**.5/w.abs().max()
     return the_map
@@ -88,12 +87,10 @@ def _start_by_size(job, model):
 @start('found', map='fixed mask')
 def _start_found(job, model):
     for layer in stored_layers(model):
-        maps = layer.module.parametrizations.weight
-        for j,q in enumerate(maps):
+        for j,q in enumerate(layer.maps):
             if isinstance(q, ScoreMask):
-                fixed = FixedMask(layer.w)
-                fixed.m = topk_mask(q.scores, int(q.k), torch.bool)
-                maps[j] = fixed
+                fixed = FixedMask(q.scores, int(q.k))
+                layer.module.parametrizations.weight[j] = fixed
                 layer.w.requires_grad_()
     return model
 
@@ -119,9 +116,20 @@ class Recipe:
 
     def row(self)->dict:
         "This recipe as a row of a `Table`"
-        return _row(self)
+        maps = _each(STARTS[q.start].map for q in self.phases)
+        budget = f'power {self.p:g}' if self.budget=='power' else self.budget
+        return dict(recipe=self.name, who=self.who,
+                    map=', '.join(filter(None, ['sign'*self.binary, maps])), keep=self.keep,
+                    budget=budget if self.keep < 1 else '', rule=_each(map(_rules, self.phases)),
+                    objective=_each(map(_objective, self.phases)), init=self.init,
+                    phases=' + '.join(str(q.epochs) for q in self.phases),
+                    lbn=self.lbn, note=self.note)
 
-def _rule_names(q):
+# %% ../nbs/64_recipes.ipynb #16f4050c
+def _each(said):
+    return ' → '.join(dict.fromkeys(filter(None, said)))
+
+def _rules(q):
     return ' and '.join(name for name in q.rules if name != 'clip')
 
 def _objective(q):
@@ -129,31 +137,21 @@ def _objective(q):
     steps_count = passes(1) != passes(2)
     return f'{q.objective}-{q.steps}' if steps_count else q.objective
 
-# %% ../nbs/64_recipes.ipynb #16f4050c
-def _row(r):
-    def each(said):
-        return ' → '.join(dict.fromkeys(filter(None, said)))
-    maps = each(STARTS[q.start].map for q in r.phases)
-    budget = f'power {r.p:g}' if r.budget=='power' else r.budget
-    return dict(recipe=r.name, who=r.who, map=', '.join(filter(None, ['sign'*r.binary, maps])),
-                keep=r.keep, budget=budget if r.keep < 1 else '',
-                rule=each(map(_rule_names, r.phases)),
-                objective=each(map(_objective, r.phases)), init=r.init,
-                phases=' + '.join(str(q.epochs) for q in r.phases), lbn=r.lbn, note=r.note)
-
 # %% ../nbs/64_recipes.ipynb #829c0bbe
 def _check_names(recipe, lr_factors):
-    "ValueError, with what was meant, for a name that leads nowhere"
-    asked = [(recipe.init, ('kaiming', *INITS), 'init'),
-             (recipe.budget, (*BUDGETS, 'global'), 'budget')]
-    asked += [(name, ('scores','weights','adam'), 'lr_factors') for name in lr_factors]
+    def check(what, known, *names):
+        for name in names:
+            nearest(name, dict.fromkeys(known), what)
+    check('init', ['kaiming', *INITS], recipe.init)
+    check('budget', [*BUDGETS, 'global'], recipe.budget)
+    check('lr_factors', ['scores','weights','adam'], *lr_factors)
     for q in recipe.phases:
-        asked += [(q.start, STARTS, 'start'), (q.objective, OBJECTIVES, 'objective'),
-                  (q.opt, ('sgd','adam'), 'opt'), (q.sched, ('cosine','multistep'), 'sched'),
-                  (q.bn, ('eval','batch','official'), 'bn')]
-        asked += [(name, RULES, 'rule') for name in q.rules]
-    for name,known,what in asked:
-        nearest(name, dict.fromkeys(known), what)
+        check('start', STARTS, q.start)
+        check('objective', OBJECTIVES, q.objective)
+        check('opt', ['sgd','adam'], q.opt)
+        check('sched', ['cosine','multistep'], q.sched)
+        check('bn', ['eval','batch','official'], q.bn)
+        check('rule', RULES, *q.rules)
 
 @torch.no_grad()
 def kaiming_(w, seed:int, layer:int):
@@ -163,7 +161,7 @@ def kaiming_(w, seed:int, layer:int):
 
 # %% ../nbs/64_recipes.ipynb #8584fe66
 def _anew(network):
-    "What the function `network` builds, or a copy of the model `network` as it was when new"
+    "What the function `network` builds, or the model `network` as it was when new"
     own = isinstance(network, nn.Module)
     model = copy.deepcopy(network) if own else network()
     check_prunable(model)
@@ -173,7 +171,6 @@ def _anew(network):
     return model.requires_grad_()
 
 def _with_lbn(model, batches):
-    "`model` with a last batch norm behind it"
     device = next(model.parameters()).device
     with frozen(model), torch.no_grad():
         z = model(next(iter(batches))[0].to(device))
@@ -194,14 +191,14 @@ class _Maker:
         return _with_lbn(model, self.dls.valid)
 
     def drawn(self, config:dict|None=None)->nn.Module:
-        "A new dense network, or that of another `config`, its weights drawn by `kaiming_`"
+        "A new dense network (of another `config`), its weights drawn by `kaiming_`"
         model = build_model(config) if config else self.build()
         for l,m in enumerate(prunable(model).values()):
             kaiming_(m.weight.data, self.seed, l)
         return model
 
     def _count(self):
-        "How many weights stay, in all and (None: only weights can tell) in each layer"
+        "How many weights stay, in all and, if that is known, in each layer"
         r = self.recipe
         with torch.device('meta') if self.config else nullcontext():
             shapes = [m.weight.shape for m in prunable(self.build()).values()]
@@ -210,19 +207,15 @@ class _Maker:
         if k < len(shapes):
             raise ValueError(f"{r.name} would keep {k} of {n:,} weights at keep={r.keep:g}, "
                              f"and {len(shapes)} layers need one each")
-        if r.budget=='global':
-            return k, None
-        return k, BUDGETS.make(r.budget, p=r.p)(shapes, r.keep)
+        return k, None if r.budget=='global' else BUDGETS.make(r.budget, p=r.p)(shapes, r.keep)
 
 # %% ../nbs/64_recipes.ipynb #e7e7c82d
 def _split(published, epochs=None):
-    "`epochs` in parts as the `published` ones, at least 1 each; default as published"
-    whole = sum(published)
-    if epochs is None:
-        return list(published)
-    if epochs < len(published):
-        raise ValueError(f"{len(published)} phases need an epoch each; got {epochs}")
-    parts = [1]*len(published)
+    "`epochs` in parts as the `published` ones, at least 1 each"
+    parts,whole = [1]*len(published),sum(published)
+    epochs = whole if epochs is None else epochs
+    if epochs < len(parts):
+        raise ValueError(f"{len(parts)} phases need an epoch each; got {epochs}")
     while sum(parts) < epochs:
         missing = [epochs*e/whole-part for e,part in zip(published, parts)]
         parts[missing.index(max(missing))] += 1
@@ -231,22 +224,21 @@ def _split(published, epochs=None):
 # %% ../nbs/64_recipes.ipynb #9dc7dbba
 @dataclass
 class Job(_Maker):
-    "One training by a recipe, and what its starts may ask for; ValueError if it cannot work"
-    recipe: Recipe              # What to do
-    network: object             # A config ('arch', 'args'), a model, or a function that builds one
-    dls: object                 # `DataLoaders`, or what `as_data` takes
-    ball: object                # Of the attack
-    epochs: int|None = None     # In all; default as published
+    "What `train_recipe` is told, and what starts may ask for; ValueError if it cannot work"
+    recipe: Recipe
+    network: object
+    dls: object
+    ball: object
+    epochs: int|None = None
     seed: int = 0
-    steps: int|None = None      # Of the attack in training; default as published
-    valid_steps: int = 10       # Of the attack that chooses the epoch
-    every: int = 1              # Choose among each so many epochs
-    lr_factors: dict = field(default_factory=dict)   # See `train_recipe`
+    steps: int|None = None
+    valid_steps: int = 10
+    every: int = 1
+    lr_factors: dict = field(default_factory=dict)
 
     def __post_init__(self):
-        self.dls = as_data(self.dls)
+        self.dls, self.config = as_data(self.dls), None
         _check_names(self.recipe, self.lr_factors)
-        self.config = None
         if isinstance(self.network, dict):
             args = dict(self.network.get('args', {}), lbn=self.recipe.lbn)
             self.config = dict(self.network, args=args, sparse=None)
@@ -254,7 +246,7 @@ class Job(_Maker):
         self.k,self.counts = self._count()
         for q in self.recipe.phases:
             if STARTS[q.start].config:
-                STARTS[q.start].config(self)
+                STARTS[q.start].config(self)                          # or a ValueError
 
     def shares(self, model)->list[int]:
         "How many weights each layer of `model` keeps"
@@ -274,7 +266,7 @@ def _kept_by(layer):
     return layer.module.weight.count_nonzero()
 
 def kept(model)->int:
-    "Weights that `model` keeps: ones of masks, else non-zeros of factors, else those that are used"
+    "Weights that `model` keeps: ones of masks, else non-zeros of factors, else those in use"
     return sum(int(_kept_by(layer)) for layer in stored_layers(model))
 
 # %% ../nbs/64_recipes.ipynb #493d5840
@@ -289,26 +281,22 @@ def _optimizer(q, factors):
 
 @dataclass(frozen=True)
 class _Multistep:
-    "A tenth of the learning rate at each of the shares `drops` of a run"
+    "A tenth of the learning rate at each of the shares `drops`"
     drops: tuple
 
     def __call__(self, t):
         return .1**sum(t >= drop for drop in self.drops)
 
-def _rules_of(job, q, epochs):
-    facts = dict(k=job.k, counts=job.counts, seed=job.seed, dls=job.dls, ball=job.ball,
-                 steps=job.steps or 10, epochs=epochs)
-    return [RULES.make(name, **facts) for name in q.rules]
-
 # %% ../nbs/64_recipes.ipynb #e772a502
 def _fit_phase(job, q, epochs, model, out, callbacks):
-    "One call of `fit`; its history"
     alpha = None if job.steps or q.step_share is None else q.step_share*job.ball.eps
     objective = OBJECTIVES.make(q.objective, ball=job.ball, steps=job.steps or q.steps, alpha=alpha,
                                 bn=q.bn, seed=job.seed, **job.dls.facts)
     attack = None if q.objective=='clean' else pgd(job.ball, job.valid_steps)
+    facts = dict(k=job.k, counts=job.counts, seed=job.seed, dls=job.dls, ball=job.ball,
+                 steps=job.steps or 10, epochs=epochs)
     ours = [Schedule(cosine() if q.sched=='cosine' else _Multistep(q.drops)),
-            Validate(attack, job.every), *_rules_of(job, q, epochs)]
+            Validate(attack, job.every), *(RULES.make(name, **facts) for name in q.rules)]
     if out:
         ours.append(Checkpoint(out))
     return fit(model, job.dls, epochs, objective, opt=_optimizer(q, job.lr_factors),
@@ -316,7 +304,7 @@ def _fit_phase(job, q, epochs, model, out, callbacks):
 
 # %% ../nbs/64_recipes.ipynb #05cdc136
 def _phase(job, j, epochs, model, out, callbacks):
-    "Train `model` through phase `j`, or read what is there of it; its record"
+    "Train `model` through phase `j`, or read it; its record"
     q = job.recipe.phases[j-1]
     file = out and Path(out)/f'phase{j}.pt'
     if file and file.exists():
@@ -350,7 +338,7 @@ def _finished(job, model):
     return network, dict(config, sparse=sparse if searched else None, recipe=asdict(r))
 
 def _claim(job, out):
-    "Note in the folder `out` whose run it holds; ValueError if it is another's"
+    "Note in the folder `out` whose run it holds"
     ours = dict(recipe=asdict(job.recipe), network=job.config or str(job.build()),
                 data=f'{job.dls.name}, {len(job.dls.train.dataset)} pictures', ball=str(job.ball),
                 epochs=sum(job.parts), seed=job.seed, steps=job.steps, valid_steps=job.valid_steps,
@@ -362,22 +350,22 @@ def _claim(job, out):
 @fork_rng()
 def train_recipe(
     recipe:Recipe,         # What to do
-    network,               # A config ('arch', 'args'), your model, or a function that builds one
-    dls,                   # `DataLoaders`
-    ball,                  # Of the attack, in training and validation
-    epochs:int|None=None,  # In all, shared between the phases; default as published
+    network,               # A config ('arch', 'args'), a model, or a function that builds one
+    dls,                   # `DataLoaders`, or what `as_data` takes
+    ball,                  # Of the attack
+    epochs:int|None=None,  # Of all phases; default as published
     out=None,              # Folder: a run that was cut goes on from there
     seed:int=0,            # Of weights, scores, order and noise
     steps:int|None=None,   # Of the attack in training; default as published
     valid_steps:int=10,    # Of the attack that chooses the epoch
-    every:int=1,           # Choose among each so many epochs of a phase
+    every:int=1,           # Choose among each so many epochs
     lr_factors:dict|None=None,   # For learning rates of 'scores', 'weights' and 'adam'
-    device=None,           # Where to train; default where the network is
+    device=None,           # Where to train
     progress:bool=False,   # Show bars and a line an epoch
-    callbacks=(),          # More for `fit`; they begin anew in each phase
+    callbacks=(),          # More for `fit`, begun anew in each phase
 )->tuple:                  # The network, its config or None, a `Table` with a record of each phase
-    """Train a new `network` by `recipe`; ValueError, before that, for what cannot work. A single
-    search keeps its score masks, any other network is baked. Only a config gives a config back"""
+    """Train a new `network` by `recipe`; ValueError, before that, for what cannot work.
+    A single search keeps its score masks, any other network is baked"""
     job = Job(recipe, network, dls, ball, epochs, seed, steps, valid_steps, every, lr_factors or {})
     if out:
         _claim(job, out)
@@ -395,14 +383,14 @@ BINARY = ('how it was made binary is not public: here signs of stored weights, '
           'with the optimizer of at_binary')
 
 def binary_form(recipe:Recipe, note:str=BINARY)->Recipe:
-    "`recipe` with signs of its weights, the clipping and the optimizer they need, and a `note`"
+    "`recipe` with signs of its weights, the clipping and optimizer they need, and a `note`"
     phases = tuple(replace(q, rules=('clip', *q.rules), opt='adam', lr=1e-4) for q in recipe.phases)
     note = '; '.join(filter(None, [recipe.note, note]))
     return replace(recipe, phases=phases, binary=True, note=note)
 
 @RECIPES.entry()
 def hydra(keep=.01, p=.1, lbn=False, binary=False, objective='trades'):
-    "Train, search from the largest, train again; `binary` for signs, `objective`: the loss"
+    "Train, search from the largest, train again; `binary` for signs"
     first = Phase(100, 'dense', objective, weight_decay=1e-4, bn='eval')
     search = replace(first, epochs=20, start='by_size')
     last = replace(first, start='found', lr=.01)

@@ -8,6 +8,7 @@ __all__ = ['RULES', 'Clip', 'thin_', 'DropGrow', 'robust_gap', 'AdaptiveDropGrow
 
 # %% ../nbs/62_rules.ipynb #2b7efe83
 import math, torch, torch.nn.functional as F
+from itertools import pairwise
 from .core import Registry, derived_seed
 from .masks import topk_mask
 from .pgd import frozen, pgd
@@ -19,64 +20,68 @@ RULES = Registry('rule')
 
 @RULES.entry('clip')
 class Clip(Callback):
-    "Clips what is stored under each `Sign` or `Ternary` to [-1,1] after each step"
+    "Clips what is stored under a `Sign` or `Ternary` to [-1,1] after each step"
     @torch.no_grad()
     def after_step(self, run):
         for layer in stored_layers(run.model):
             if layer.maps and isinstance(layer.maps[0], (Sign, Ternary)):
                 layer.w.clamp_(-1, 1)
 
+def _stored(model):
+    return [t for layer in stored_layers(model) for t in layer.stored]
+
 # %% ../nbs/62_rules.ipynb #64bb1edb
-def _some(positions, count, *seeds):
-    "`count` of `positions`, drawn by `seeds`"
+def _marked(places, m):
+    "A mask as large as `m`: ones at the flat `places`"
+    marks = torch.zeros(m.numel(), dtype=torch.bool, device=m.device)
+    return marks.index_fill_(0, places, True).view(m.shape)
+
+def _some(free, count, *seeds):
+    "A mask: `count` of the ones of `free`, drawn by `seeds`"
+    places = free.flatten().nonzero().flatten()
     g = torch.Generator().manual_seed(derived_seed(*seeds))
-    return positions[torch.randperm(len(positions), generator=g)[:count].to(positions.device)]
+    drawn = torch.randperm(len(places), generator=g)[:count]
+    return _marked(places[drawn.to(places.device)], free)
 
 @torch.no_grad()
 def thin_(model, counts, seed:int=0):
-    "Keep `counts` stored weights of each layer of `model`, drawn by `seed`, the rest 0, in place"
+    "Keep `counts` stored weights of the layers of `model`, drawn by `seed`; the others become 0"
     for l,(layer,k) in enumerate(zip(stored_layers(model), counts, strict=True)):
-        w = layer.w
-        stay = _some(torch.arange(w.numel(), device=w.device), k, seed, l)
-        m = torch.zeros(w.numel(), device=w.device).index_fill_(0, stay, 1)
-        w.mul_(m.view(w.shape))
+        everywhere = torch.ones_like(layer.w, dtype=torch.bool)
+        layer.w.mul_(_some(everywhere, k, seed, l))
     return model
 
 # %% ../nbs/62_rules.ipynb #0947c894
+def _ranked(w, m):
+    "The flat places of the ones of `m`, smallest |w| first"
+    places = m.flatten().nonzero().flatten()
+    return places[w.flatten()[places].abs().sort(stable=True).indices]
+
 def _empty(opt, w, m):
     "Set `w`, and what `opt` remembers of it, to 0 off the mask `m`"
     for t in w,*opt.state.get(w, {}).values():
         if torch.is_tensor(t) and t.shape==w.shape:
             t.mul_(m)
 
-def _exchange(w, m, leave, come):
-    "In the mask `m` of `w`, in place: the `leave` smallest go, the positions `come` come"
-    flat = m.flatten()
-    on = flat.nonzero().flatten()
-    smallest = on[w.flatten()[on].abs().sort(stable=True).indices[:leave]]
-    m.copy_(flat.index_fill(0, smallest, False).index_fill(0, come, True).view(m.shape))
+def _ones(masks):
+    return sum(m.sum().item() for m in masks)
 
 class _Rule(Callback):
-    "A callback whose `memory` names what a checkpoint must hold"
+    "A callback that goes on with its tensors in place"
     matters = True
-    memory:tuple = ()
-
     def _due(self, t):
-        "Whether another share `every` of the run is over at `t`"
         before = self.events
         self.events = int(t/self.every+1e-9)
         return self.events > before
 
-    def state_dict(self):
-        return {name: getattr(self, name) for name in self.memory}
-
     def load_state_dict(self, state):
-        for name,v in state.items():
-            if isinstance(v, list) and v and torch.is_tensor(v[0]):
-                for ours,theirs in zip(getattr(self, name), v, strict=True):
-                    ours.copy_(theirs)                                # in its place, on its device
+        for name,saved in state.items():
+            ours = getattr(self, name)
+            if isinstance(ours, list) and ours and torch.is_tensor(ours[0]):
+                for t,v in zip(ours, saved, strict=True):
+                    t.copy_(v)                                        # in its place, on its device
             else:
-                setattr(self, name, v)
+                setattr(self, name, saved)
 
 # %% ../nbs/62_rules.ipynb #be661e89
 class _Support(_Rule):
@@ -91,14 +96,11 @@ class _Support(_Rule):
                                  "behind it, and grow='random'")
             self.weights.append(layer.w)
             self.masks.append(fixed[0] if fixed else layer.w.detach()!=0)
-        self.kept = [self._count()]
+        self.kept = [_ones(self.masks)]
 
     def _hold(self, opt):
         for w,m in zip(self.weights, self.masks):
             _empty(opt, w, m)
-
-    def _count(self):
-        return sum(m.sum().item() for m in self.masks)
 
     def _numbers(self, k, off, rho, t):
         "How many of `k` leave, and how many of `off` come"
@@ -106,17 +108,15 @@ class _Support(_Rule):
         return d,d
 
     def _newcomers(self, l, count):
-        "Positions off the mask of layer `l`"
-        off = (~self.masks[l]).flatten().nonzero().flatten()
+        off = ~self.masks[l]
         if self.grow=='random':
             return _some(off, count, self.seed, self.events, l)
-        steepness = self.weights[l].grad.flatten()[off].abs()
-        return off[steepness.sort(stable=True).indices[len(off)-count:]]
+        return _marked(_ranked(self.weights[l].grad, off).flip(0)[:count], off)
 
 # %% ../nbs/62_rules.ipynb #7636986d
 @RULES.entry('drop_grow')
 class DropGrow(_Support):
-    "FlyingBird: at times the smallest leave and as many come; `kept` says how many there are"
+    "FlyingBird: at times the smallest leave and as many come; `kept` counts them"
     def __init__(
         self,
         every:float=900/(200*352),   # Share of a run between changes: 900 of 200*352 steps
@@ -134,10 +134,9 @@ class DropGrow(_Support):
         first,last = self.rho
         rho = last+(first-last)*(1+math.cos(math.pi*t))/2
         for l,(w,m) in enumerate(zip(self.weights, self.masks)):
-            k = int(m.sum())
-            leave,come = self._numbers(k, m.numel()-k, rho, t)
-            _exchange(w, m, leave, self._newcomers(l, come))
-        self.kept.append(self._count())
+            leave,come = self._numbers(int(m.sum()), int((~m).sum()), rho, t)
+            m ^= _marked(_ranked(w, m)[:leave], m) | self._newcomers(l, come)
+        self.kept.append(_ones(self.masks))
 
     @torch.no_grad()
     def after_step(self, run):
@@ -149,9 +148,8 @@ class DropGrow(_Support):
 # %% ../nbs/62_rules.ipynb #1e4bd190
 @torch.no_grad()
 def _under_attack(model, batches, attack):
-    "Mean accuracy and loss on `batches` under `attack`"
-    device = next(model.parameters()).device
-    seen = []
+    "Mean accuracy and loss"
+    device,seen = next(model.parameters()).device,[]
     with frozen(model):
         for x,y,_ in batches:
             x,y = x.to(device),y.to(device)
@@ -170,12 +168,6 @@ def robust_gap(
         (seen,_),(unseen,loss) = [_under_attack(model, part, attack) for part in (train, valid)]
         return seen-unseen,loss
     return judge
-
-# %% ../nbs/62_rules.ipynb #6a7d1409
-def _share_rising(values, flat:bool):
-    "Share of the steps in `values` that go up; with `flat` also of those that stay"
-    steps = list(zip(values, values[1:]))
-    return sum(b > a or flat and b==a for a,b in steps)/len(steps)
 
 # %% ../nbs/62_rules.ipynb #93405a77
 class AdaptiveDropGrow(DropGrow):
@@ -204,15 +196,15 @@ class AdaptiveDropGrow(DropGrow):
         if t < self.start or len(self.seen) <= self.look or not off:
             return leave,come
         gaps,losses = zip(*self.seen[-self.look-1:])
-        if _share_rising(gaps, False) >= self.limits[0]:
+        if sum(b > a for a,b in pairwise(gaps))/self.look >= self.limits[0]:
             leave = min(leave+math.ceil(.4*rho*k-1e-9), k)
-        if _share_rising(losses, True) >= self.limits[1]:
+        if sum(b >= a for a,b in pairwise(losses))/self.look >= self.limits[1]:
             come = min(come+math.ceil(.05*come-1e-9), off)
         return leave,come
 
 # %% ../nbs/62_rules.ipynb #825fc5ed
 class _Sizes(_Rule):
-    "A rule that begins with sizes under `FixedSigns`, of which some are awake, at most `k`"
+    "A rule that begins with sizes under `FixedSigns`, at most `k` of them awake"
     memory = 'steps',
     def begin(self, run):
         layers = stored_layers(run.model)
@@ -221,18 +213,15 @@ class _Sizes(_Rule):
                 raise ValueError("sizes need signs: add_map(model, FixedSigns) first")
         self.sizes,self.steps = [layer.w for layer in layers],0
         self.awake = [size.detach() > 0 for size in self.sizes]
-        n,now = sum(size.numel() for size in self.sizes),self._count()
+        n,now = sum(size.numel() for size in self.sizes),_ones(self.awake)
         if not now <= self.k <= n:
             raise ValueError(f"k must be from {now}, awake at the start, to all {n}; got {self.k}")
 
-    def _count(self):
-        return sum(awake.sum().item() for awake in self.awake)
-
     def _births(self, g):
-        "How many wake in each layer: in proportion to its size, where there is room"
+        "How many wake in each layer: by its size, where there is room"
         sizes = torch.tensor([float(size.numel()) for size in self.sizes])
         room = torch.tensor([(~awake).sum().item() for awake in self.awake])
-        births,missing = torch.zeros_like(room),self.k-self._count()
+        births,missing = torch.zeros_like(room),self.k-_ones(self.awake)
         while missing > births.sum():
             drawn = torch.multinomial(sizes*(births < room), missing-int(births.sum()),
                                       replacement=True, generator=g)
@@ -242,7 +231,7 @@ class _Sizes(_Rule):
 # %% ../nbs/62_rules.ipynb #0f7e2b7b
 @RULES.entry('rewire')
 class Rewire(_Sizes):
-    "BCS: after each step others wake in place of those that died, so that exactly `k` are awake"
+    "BCS: after each step others wake in place of those that died, so that `k` are awake"
     def __init__(
         self,
         k:int,               # Awake in the whole network
@@ -262,23 +251,14 @@ class Rewire(_Sizes):
             awake &= size > 0
             _empty(run.opt, size, awake)
         for l,(size,awake,count) in enumerate(zip(self.sizes, self.awake, self._births(g))):
-            asleep = (~awake).flatten().nonzero().flatten()
-            born = torch.zeros_like(awake).flatten()
-            born[_some(asleep, count, self.seed, self.steps, l)] = True
-            size[born.view(size.shape)] = self.born
-            awake |= born.view(size.shape)
+            born = _some(~awake, count, self.seed, self.steps, l)
+            size[born] = self.born
+            awake |= born
 
 # %% ../nbs/62_rules.ipynb #a78bb89d
-@torch.no_grad()
-def _keep_largest(tensors, k):
-    "Set all but the `k` largest numbers of `tensors` to 0, of equal ones the earlier"
-    m = topk_mask(torch.cat([t.flatten() for t in tensors]), k)
-    for t,part in zip(tensors, m.split([t.numel() for t in tensors])):
-        t.mul_(part.view(t.shape))
-
 @RULES.entry('threshold')
 class HardThreshold(Callback):
-    "Keeps after each step the `k` largest of all numbers that are stored for weights"
+    "Keeps the `k` largest of all numbers that are stored for weights after each step"
     def __init__(
         self,
         k,     # How many; or how many of each layer, as a list
@@ -291,20 +271,19 @@ class HardThreshold(Callback):
             if any(isinstance(q, Sign) for q in layer.maps):
                 raise ValueError(f"{layer.name} has a Sign, which makes +1 of every 0; "
                                  "a threshold cannot empty it")
-        self.layers = [layer.stored for layer in layers]
-
-    def after_step(self, run):
         if isinstance(self.k, list):
-            for stored,k in zip(self.layers, self.k, strict=True):
-                _keep_largest(stored, k)
+            self.groups = [*zip((layer.stored for layer in layers), self.k, strict=True)]
         else:
-            _keep_largest(sum(self.layers, []), self.k)
+            self.groups = [(_stored(run.model), self.k)]
+
+    @torch.no_grad()
+    def after_step(self, run):
+        for tensors,k in self.groups:
+            m = topk_mask(torch.cat([t.flatten() for t in tensors]), k)
+            for t,part in zip(tensors, m.split([t.numel() for t in tensors])):
+                t.mul_(part.view(t.shape))
 
 # %% ../nbs/62_rules.ipynb #22fef621
-def _nearest_of(values, centres):
-    "For each of `values` which of the sorted `centres` is nearest"
-    return torch.bucketize(values, (centres[1:]+centres[:-1])/2)
-
 def rounded(
     w,               # Numbers of any shape
     bits:int,        # 2**bits values may be left, with 0
@@ -328,11 +307,15 @@ def rounded(
     z[w!=0] = centres[_nearest_of(values, centres)]
     return z
 
+def _nearest_of(values, centres):
+    "Which of the sorted `centres`, for each of `values`"
+    return torch.bucketize(values, (centres[1:]+centres[:-1])/2)
+
 # %% ../nbs/62_rules.ipynb #86348a26
 @RULES.entry('admm')
 class ADMM(_Rule):
-    "ATMC's springs towards at most 2**`bits` values in each stored tensor, rounded at the end"
-    order = -4.5   # type: ignore[assignment]  # after the best is back, before a loss is scaled
+    "ATMC's springs towards at most 2**`bits` values in a stored tensor, rounded at the end"
+    order = -4                  # after the best is back, before a loss is scaled
     memory = 'events','u','z'
     def __init__(
         self,
@@ -342,8 +325,7 @@ class ADMM(_Rule):
         self.bits,self.rho,self.every = bits,rho,every
 
     def begin(self, run):
-        self.events = 0
-        self.stored = [t for layer in stored_layers(run.model) for t in layer.stored]
+        self.events,self.stored = 0,_stored(run.model)
         self.u = [torch.zeros_like(t) for t in self.stored]
         self.z = [rounded(t.detach(), self.bits) for t in self.stored]
 
@@ -367,7 +349,7 @@ class ADMM(_Rule):
 # %% ../nbs/62_rules.ipynb #6b132c47
 @RULES.entry('early_bird')
 class EarlyBird(_Rule):
-    "Robust Bird: ends a run when the largest weights have been the same ones for some epochs"
+    "Robust Bird: ends a run when the largest weights have been the same for some epochs"
     memory = 'seen',
     def __init__(
         self,
@@ -378,23 +360,21 @@ class EarlyBird(_Rule):
         self.k,self.moved,self.look = k,moved,look
 
     def begin(self, run):
-        self.stored = [t for layer in stored_layers(run.model) for t in layer.stored]
-        self.seen = []
+        self.stored,self.seen = _stored(run.model),[]
 
     def after_epoch(self, run):
-        m = topk_mask(torch.cat([t.detach().flatten() for t in self.stored]), self.k, torch.bool)
+        flat = torch.cat([t.detach().flatten() for t in self.stored])
+        m = topk_mask(flat, self.k, torch.bool).cpu()
         changed = [1-(m&before).sum().item()/self.k for before in self.seen]
         self.seen = [*self.seen, m][-self.look:]
         if len(changed)==self.look and max(changed) < self.moved:
             raise StopFit(f"{self.k} weights hold still")
 
-    def load_state_dict(self, state):
-        self.seen = [m.to(self.stored[0].device) for m in state['seen']]
 
 # %% ../nbs/62_rules.ipynb #b8902f39
 @RULES.entry('adaptive')
 def _adaptive(dls, ball, steps, epochs, seed):
-    "Looks back over 4 of 200 epochs, or in a short run over a fifth of it"
+    "Looks back over 4 epochs, or in a short run over a fifth of it"
     dls.train.sampler.set_epoch(0)
     some = [batch for batch,_ in zip(dls.train, range(4))]
     judge = robust_gap(some, dls.valid, pgd(ball, steps))

@@ -9,6 +9,7 @@ __all__ = ['Validate', 'param_groups', 'sgd', 'progress_bar', 'Progress', 'fit']
 import sys, time
 from collections.abc import Callable
 from contextlib import closing
+from itertools import islice
 import torch, torch.nn as nn
 from tqdm.auto import tqdm
 from .core import all_sum, fork_rng, ranks
@@ -18,25 +19,25 @@ from .loop import Callback, History, Lean, Processes, Run, Schedule
 
 # %% ../nbs/32_train.ipynb #5ee35035
 class Validate(Callback):
-    "Judge on the validation part after each `every` epochs, and leave the network of the best"
+    "Judge on the validation part each `every` epochs, and leave the network of the best"
     order = -5
     matters = True
+    memory = 'best',
     def __init__(self, attack=None, every:int=1):
-        "`attack(model, x, y)` -> d decides which is best; without one clean accuracy does"
+        "`attack(model, x, y)` -> d decides; without one clean accuracy does"
         if every < 1:
             raise ValueError(f"every must be at least 1; got {every}")
         self.attack, self.every, self.best = attack, every, None
 
     def after_epoch(self, run):
-        done, start = run.epoch+1, time.perf_counter()
+        done, start, record = run.epoch+1, time.perf_counter(), run.record
         if done%self.every and done < run.epochs:
             return
-        run.record['clean'] = _share_right(run, None)
+        record['clean'] = _share_right(run, None)
         if self.attack is not None:
-            run.record['robust'] = _share_right(run, self.attack)
-        seconds = run.record['seconds'] + time.perf_counter()-start
-        run.record['seconds'] = round(seconds, 2)
-        if run.history.best is run.record:
+            record['robust'] = _share_right(run, self.attack)
+        record['seconds'] = round(record['seconds'] + time.perf_counter()-start, 2)
+        if run.history.best is record:
             state = run.model.state_dict()
             self.best = {name: t.detach().cpu().clone() for name,t in state.items()}
 
@@ -44,24 +45,18 @@ class Validate(Callback):
         if self.best:
             run.model.load_state_dict(self.best)
 
-    def state_dict(self):
-        return dict(best=self.best)
-    def load_state_dict(self, state):
-        self.best = state['best']
-
 # %% ../nbs/32_train.ipynb #c68be87b
 def _share_right(run, attack):
-    "The share of validation pictures that is right, always in full precision"
+    "Of the validation pictures"
     (rank,world), batches = ranks(), run.data.valid
-    if world > 1:
-        batches = [b for j,b in enumerate(batches) if j%world==rank]
-    right = verdicts(run.net, batches, attack) if len(batches) else torch.zeros(0)
+    own = islice(batches, rank, None, world)
+    right = verdicts(run.net, own, attack) if rank < len(batches) else torch.zeros(0)
     good,n = all_sum(right.sum(), len(right))
     return round(good/n, 4)
 
 # %% ../nbs/32_train.ipynb #0a060dae
 def param_groups(params, lr:float, weight_decay:float, norm_lr:float|None=None)->list:
-    "Parameters with two axes or more, with decay; and those with fewer (norms, biases), without"
+    "Parameters with two axes or more, with decay; those with fewer (norms, biases), without"
     params = list(params)
     many = dict(params=[p for p in params if p.ndim > 1], weight_decay=weight_decay)
     few = dict(params=[p for p in params if p.ndim <= 1], weight_decay=0.,
@@ -82,11 +77,9 @@ def sgd(
 
 # %% ../nbs/32_train.ipynb #c3ff32de
 def progress_bar(steps=None, shown:bool=True, **kw):
-    "`steps`, with a bar and the time that is left, if `shown` and somebody looks; `kw` as for tqdm"
+    "`steps`, with a bar, if it is `shown` and somebody looks; `kw` as for tqdm"
     looked_at = sys.stderr.isatty() or 'ipykernel' in sys.modules
-    if not (shown and looked_at):
-        kw['disable'] = True
-    return tqdm(steps, leave=False, **kw)
+    return tqdm(steps, leave=False, disable=not (shown and looked_at), **kw)
 
 class Progress(Callback):
     "A bar over all steps, and a line for each epoch"
@@ -108,8 +101,8 @@ class Progress(Callback):
 
     def end(self, run):
         if run.stop and self.shown:
-            done = f'{len(run.history)} of {run.epochs}'
-            tqdm.write(f'stopped after epoch {done}: {run.stop}; {run.kept}')
+            tqdm.write(f'stopped after epoch {len(run.history)} of {run.epochs}: {run.stop}; '
+                       + run.kept)
 
     def write(self, values):
         if self.shown:
@@ -128,7 +121,7 @@ def fit(
     callbacks=(),       # See `Callback`; yours take the place of ours of the same kind
     seed:int=0,         # Of crops and noise
 )->History:
-    """Train `model`, and leave it in eval mode, as it was after the epoch of best robust
+    """Train `model`, and leave it in eval mode, as after the epoch of best robust
     (without `attack`: clean) validation accuracy"""
     yours = {type(c) for c in callbacks}
     if attack is not None and Validate in yours:
