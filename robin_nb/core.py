@@ -80,7 +80,8 @@ def gather_rows(t):
     "The rows of tensor `t` of all processes, by rank, whatever their numbers; alone, `t` itself"
     if ranks()[1]==1:
         return t
-    sizes = gather(len(t))
+    sizes = [torch.tensor(0, device=t.device) for _ in range(ranks()[1])]
+    torch.distributed.all_gather(sizes, torch.tensor(len(t), device=t.device))
     padded = t.new_zeros(max(sizes), *t.shape[1:])
     padded[:len(t)] = t
     parts = [torch.empty_like(padded) for _ in sizes]

@@ -19,7 +19,7 @@ from .pgd import frozen
 class Callback:
     "What a `Run` calls, with itself: override what you need"
     order = 0                                         # lower ones are called first
-    matters = False                                   # a run with another one is another run
+    matters = False                                   # a checkpoint must agree on it
     memory:tuple = ()                                 # names of what a checkpoint must hold
     def begin(self, run):
         "What it lets the run `enter` ends with the run"
@@ -48,7 +48,7 @@ class Callback:
 
 # %% ../nbs/30_loop.ipynb #c0f5741c
 class StopFit(Exception):
-    "Raise it in a callback to end a run after this epoch; it can be gone on with"
+    "Raise it in a callback to end a run after this epoch; it can be resumed"
 
 class Events:
     "Callbacks in their `order`, called with this object"

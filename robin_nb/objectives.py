@@ -53,7 +53,7 @@ class fgsm_rs:
     "Adversarial training with one step from a uniform start in `ball`"
     ball: Ball
     alpha: float|None = None  # Of the step, in pixels of [0,1]; default 1.25 eps
-    bn: str = 'eval'          # See `frozen`
+    bn: str = 'eval'          # What batch norms use meanwhile, see `frozen`
 
     def __post_init__(self):
         self._alpha()
