@@ -97,7 +97,8 @@ def _settings(run):
     keys = 'initial_lr','momentum','weight_decay','betas'
     rates = [g.get(k) for g in run.opt.param_groups for k in keys]
     shapes = [tuple(p.shape) for p in run.params]
-    kinds = {type(c).__name__: describe(c) for c in run.callbacks if c.matters}
+    kinds = {type(c).__name__: describe(c) for c in run.callbacks
+             if getattr(c, 'matters', False)}
     return dict(epochs=run.epochs, seed=run.seed, images=run.sizes and sum(run.sizes),
                 bs=run.sizes and run.sizes[0], pad=run.data.pad, flip=run.data.flip,
                 objective=describe(run.objective), optimizer=type(run.opt).__name__,

@@ -53,14 +53,17 @@ class StopFit(Exception):
 class Events:
     "Callbacks in their `order`, called with this object"
     def __init__(self, callbacks):
-        self.callbacks = sorted(callbacks, key=lambda c: c.order)
+        self.callbacks = sorted(callbacks, key=lambda c: getattr(c, 'order', 0))
         self.stop, self.enter = None, None
 
     def __call__(self, event:str):
-        "Call the method `event` of each; note a `StopFit` in `stop`"
+        "Call the method `event` of those that have one; note a `StopFit` in `stop`"
         for c in self.callbacks:
+            happens = getattr(c, event, None)
             try:
-                getattr(c, event)(self)
+                if happens:
+                    happens(self)
+
             except StopFit as e:
                 self.stop = e
 
