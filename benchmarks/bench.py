@@ -7,7 +7,7 @@ it sorts all scores in every pass, attacks in training mode, and computes all gr
 of the attack.
 """
 import argparse, copy, importlib.util, json, os, platform, tempfile, time, warnings
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 os.environ.setdefault('GOMP_SPINCOUNT', '5000')    # numba's threads and PyTorch's share the cores: none spins long
 import torch, torch.nn as nn, torch.nn.functional as F
@@ -264,18 +264,18 @@ def onnx_session(net, n):
     name = session.get_inputs()[0].name
     return lambda x: torch.from_numpy(session.run(None, {name: x.numpy()})[0])
 
-def inference_ways(net, engine, n):
-    "Functions without arguments that run `net` on the same `n` pictures, by name"
+def inference_ways(net, engine, n, inside):
+    "Functions without arguments that run `net` on the same `n` pictures, by name, while `inside` is open"
     x = torch.rand(n,3,32,32)
     last = torch.channels_last
     xl,netl = x.to(memory_format=last),bake(net).eval().to(memory_format=last)
     narrow = fold_norms(drop_dead(net))
     small = copy.deepcopy(narrow).to(memory_format=last)
-    def added():
-        with additions(net):
-            return net(x)
-    ways = {'dense, NCHW': lambda: net(x), 'dense, channels_last': lambda: netl(xl), 'additions': added,
-            'Engine': lambda: engine(x), 'dead channels out, PyTorch': lambda: small(xl)}
+    added = copy.deepcopy(net)
+    inside.enter_context(additions(added))                             # lists last as long as the block
+    ways = {'dense, NCHW': lambda: net(x), 'dense, channels_last': lambda: netl(xl),
+            'additions': lambda: added(x), 'Engine': lambda: engine(x),
+            'dead channels out, PyTorch': lambda: small(xl)}
     for way,model in ('dense, ONNX Runtime',net),('dead channels out, ONNX Runtime',narrow):
         if session := onnx_session(model, n):
             ways[way] = lambda session=session: session(x)
@@ -306,8 +306,9 @@ def inference(rounds=9, depth=34):
         kept = sum(int((m.weight!=0).sum()) for m in prunable(net).values())
         built,engine = time_of(lambda: Engine(net, (3,32,32)))
         for n in 1, 64:
-            ways = inference_ways(net, engine, n)
-            first,times = take_turns(ways, rounds, 8 if n==1 else 1)
+            with ExitStack() as inside:
+                ways = inference_ways(net, engine, n, inside)
+                first,times = take_turns(ways, rounds, 8 if n==1 else 1)
             dense,z = spread(times['dense, NCHW'])['median'],first['dense, NCHW'][1]
             for way in ways:
                 taken,error = spread(times[way]),(first[way][1]-z).abs().max()
