@@ -164,7 +164,7 @@ def _read_layers(net, parts, seed):
 # %% ../nbs/50_packed.ipynb #877dad00
 _KINDS = dict(fp16='<f2', fp32='<f4')
 
-def _norms(net, affine):
+def _norm_tensors(net, affine):
     "Of each norm of `net` the eps, and the tensors that a file holds"
     for m in net.modules():
         if isinstance(m, _BatchNorm):
@@ -176,7 +176,7 @@ def _norms(net, affine):
 @np.errstate(all='ignore')
 def _write_norms(net, statistics, affine):
     found = [np.zeros(0)]
-    for eps,(mean,var,*rest) in _norms(net, affine):
+    for eps,(mean,var,*rest) in _norm_tensors(net, affine):
         found += squeeze(mean, var, eps) if statistics=='fp16' else (mean, var)
         found += rest
     numbers = np.concatenate(found).astype(_KINDS[statistics])
@@ -190,7 +190,7 @@ def _write_norms(net, statistics, affine):
 @np.errstate(all='ignore')
 def _read_norms(net, data, statistics, affine):
     numbers = np.frombuffer(data, _KINDS[statistics]).astype(np.float64)
-    for eps,tensors in _norms(net, affine):
+    for eps,tensors in _norm_tensors(net, affine):
         shape = len(tensors), len(tensors[0])
         own,numbers = np.split(numbers, [shape[0]*shape[1]])
         mean,var,*rest = own.reshape(shape)
@@ -241,7 +241,7 @@ def save_packed(
         if here:
             raise ValueError("the config does not describe this model: "
                              f"{name} is {here} here and {there} there")
-    affine = any(bool((t != usual).any()) for _,(_,_,*rest) in _norms(plain, True)
+    affine = any(bool((t != usual).any()) for _,(_,_,*rest) in _norm_tensors(plain, True)
                  for t,usual in zip(rest, (1, 0)))
     with replacing(file) as part:
         part.write_bytes(join_parts(_write(plain, config, statistics, affine)))
