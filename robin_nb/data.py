@@ -88,7 +88,7 @@ class Batches(Sampler):
 
 # %% ../nbs/02_data.ipynb #259fdfad
 def loader(ds, bs=128, seed=None, workers=0):
-    "A `DataLoader` of the `Indexed` `ds`, shuffled if there is a `seed`"
+    "A `DataLoader` of the `Indexed` `ds`, shuffled if there is a `seed`, by `workers` processes"
     return DataLoader(ds, batch_size=None, sampler=Batches(len(ds), bs, seed),
                       num_workers=workers, persistent_workers=workers>0)
 

@@ -43,7 +43,7 @@ def _class_row(result, c):
 # %% ../nbs/34_evaluate.ipynb #3e2c0130
 @dataclass
 class Result:
-    "Verdicts `right` bool (n,) on images of labels `y`, and how they came about"
+    "Verdicts `right` bool (n,) on images of labels `y`, and the `protocol` they come from"
     right: Tensor
     y: Tensor
     protocol: str

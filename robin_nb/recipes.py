@@ -224,16 +224,16 @@ def _split(published, epochs=None):
 # %% ../nbs/64_recipes.ipynb #9dc7dbba
 @dataclass
 class Job(_Maker):
-    "What `train_recipe` is told, and what starts may ask for; ValueError if it cannot work"
+    "A training by `recipe`, as `train_recipe` is told (`lr_factors` too), and what starts ask for"
     recipe: Recipe
-    network: object
+    network: object             # A config ('arch', 'args'), a model, or a function that builds one
     dls: object
     ball: object
     epochs: int|None = None
     seed: int = 0
     steps: int|None = None
-    valid_steps: int = 10
-    every: int = 1
+    valid_steps: int = 10       # Of the attack that chooses the epoch
+    every: int = 1              # Choose among each so many epochs
     lr_factors: dict = field(default_factory=dict)
 
     def __post_init__(self):

@@ -65,7 +65,7 @@ def slug(name):
 def settings(recipe):
     "All settings of a run, the unsaid ones too, as its report holds them"
     defaults = {k: p.default for k,p in inspect.signature(robin_prune).parameters.items()}
-    elsewhere = ('out','minutes','restart','no_figures','quiet')
+    elsewhere = ('out','preset','minutes','restart','no_figures','quiet')
     return {k: v for k,v in (defaults | recipe).items() if k not in elsewhere}
 
 def stored(folder, recipe):
