@@ -45,7 +45,7 @@ test: $(VENV)/dev
 	MPLBACKEND=agg $(BIN)/python -m pytest -n 2 --dist loadfile
 docs: $(VENV)/docs build/site/assets/katex/katex.min.css
 	OMP_NUM_THREADS=1 $(BIN)/python tools/site/stage.py
-	rm -rf build/site/html
+	rm -rf build/site/html build/site/doctrees
 	$(BIN)/python -m sphinx -W --keep-going -q -c tools/site -d build/site/doctrees build/site/src build/site/html
 	@echo "open build/site/html/index.html"
 $(VENV)/browser: $(VENV)/docs
