@@ -38,10 +38,15 @@ def run_all(w, url, page):
     w.page.wait_for_selector('.jp-Notebook .jp-Cell', timeout=90_000)
     w.page.wait_for_selector('text=/\\| Idle/', timeout=90_000)         # a click before that is dropped in silence
     w.page.click('.lm-MenuBar-itemLabel:text-is("Run")'); w.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
-    last,end = w.page.locator('.jp-CodeCell .jp-InputPrompt').last,time.time()+400
-    while not re.search(r'\[\d+\]', last.inner_text()) or w.page.locator('.jp-CodeCell .jp-InputPrompt', has_text='[*]').count():
+    prompts = w.page.locator('.jp-CodeCell .jp-InputPrompt', has_text='[')                            # that of a folded cell is empty
+    end,still = time.time()+400,0
+    def done():
+        running = prompts.filter(has_text='[*]').count() or not w.page.locator('text=/\\| Idle/').count()
+        return not running and re.search(r'\[\d+\]', prompts.last.inner_text())
+    while still < 6:                                                    # between two folded cells it is idle for a moment
         if w.page.locator(ERROR).count(): break
         assert time.time() < end, f'{page} did not end'
+        still = still+1 if done() else 0
         time.sleep(.3)
     errors = w.page.locator(ERROR).all_inner_texts()
     assert not errors, f'{page}: {errors[0][:1000]}'
