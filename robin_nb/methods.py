@@ -13,8 +13,10 @@ from dataclasses import replace
 from .core import nearest
 from .binary import INITS, binary_
 from .masks import n_kept
-from .maps import ScoreMask, prunable, scores, sparsify
-from .models import SMALL, build_model
+from .matrices import prunable
+from .maps import ScoreMask, scores, sparsify
+from .models import SMALL
+from .files import build_model
 from .more_maps import (FixedMask, FixedSigns, GainSign, LowRankSparse, Sign, Ternary,
                                 add_map, stored_layers)
 from .rules import thin_
@@ -270,8 +272,8 @@ def inherit_(large, small):
         out,heard = b.weight.shape[:2]
         a.weight[:out,heard:] = 0
         a.weight[:out,:heard] = b.weight
-        if b.bias is not None:
-            a.bias[:out] = b.bias
+        if b.module.bias is not None:
+            a.module.bias[:out] = b.module.bias
     def norms(net):
         return [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for a,b in zip(norms(large), norms(small), strict=True):

@@ -14,8 +14,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .core import Table, fork_rng, replacing
 from .binary import binary_
 from .budgets import mask_bytes
-from .maps import bake, prunable
-from .models import ARCHS, build_model, check_same, load_strictly
+from .matrices import prunable
+from .maps import bake
+from .models import ARCHS
+from .files import build_model, check_same, load_strictly
 from .surgery import fold_norms
 from .codec import decode, encode, read_flags, read_numbers, squeeze, unsqueeze
 from .codec import write_flags, write_numbers

@@ -12,7 +12,8 @@ from functools import partial
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from .core import Table
-from .maps import bake, prunable
+from .matrices import prunable
+from .maps import bake
 from .models import Normalize
 from .additions import norm_affine
 from .engine import Tracer
@@ -209,8 +210,8 @@ def _work(net, size):
         kept, places = int((m.weight != 0).sum()), y[0].numel()//len(m.weight)
         rows[name] = torch.tensor([len(m.weight), kept, m.weight.numel()*places, kept*places])
     net = bake(net).cpu().eval()
-    for name,m in prunable(net).items():
-        m.register_forward_hook(partial(count, name))
+    for name,q in prunable(net).items():
+        q.module.register_forward_hook(partial(count, name))
     net(torch.zeros(1, *size))
     return {**rows, '': sum(rows.values())}
 
