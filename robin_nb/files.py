@@ -121,11 +121,12 @@ def full_config(model, config:dict, build=None)->dict:
     "`config` with what `model` and its builder say themselves: 'arch', 'sparse', and some 'answers'"
     function = getattr(build, 'func', build)                          # of a partial
     config = dict(arch=getattr(function, '__name__', 'network'), args={}) | config
-    if 'sparse' not in config and mapped(model):
-        config['sparse'] = _told_by(model)
+    said = config.get('sparse', {})
+    if said is not None and 'keep' not in said and mapped(model):
+        config['sparse'] = _told_by(model) | said
     maker = build or ARCHS[config['arch']]
     if build or not maker.__module__.startswith('robin_nb.'):
-        z = _asked(bake(model).cpu().eval(), config.get('shape'))[0,:10]
+        z = _asked(bake(model).cpu().eval(), config.get('shape'))[:,:10].flatten()
         config['answers'] = [float(f'{v:.5g}') for v in z.tolist()]
     return json.loads(json.dumps(config))
 
@@ -136,12 +137,12 @@ def check_known(file, config:dict, build=None):
         raise ValueError(f"{file} holds a {arch}, which ARCHS does not know; bring the function "
                          f"that builds it: load({str(file)!r}, build={arch})")
 
-def check_answers(model, config:dict):
-    "ValueError unless plain `model` gives the 'answers' of its `config`, where it has some"
+def check_answers(model, config:dict, tol:float=1e-3):
+    "ValueError unless plain `model` gives the 'answers' of its `config`, where it has some; to `tol`"
     if 'answers' not in config:
         return
-    z = _asked(model, config.get('shape'))[0,:10]
-    if not _alike(torch.tensor(config['answers']), z.float(), .03):
+    z = _asked(model, config.get('shape'))[:,:10].flatten()
+    if not _alike(torch.tensor(config['answers']), z.float(), tol):
         raise ValueError(f"this {config['arch']} has the tensors of the network that was saved, and "
                          "gives other logits; build it as it was built then")
 

@@ -8,7 +8,7 @@ __all__ = ['lwm', 'ours', 'ours_fast', 'ours_trades', 'ticket_finetune', 'ticket
            'atmc', 'inherit_', 'iwi', 'recipe', 'r2s', 'RandomSwitch']
 
 # %% ../nbs/65_methods.ipynb #83252aeb
-import math, torch, torch.nn as nn
+import math, warnings, torch, torch.nn as nn
 from dataclasses import replace
 from .core import nearest
 from .binary import INITS, binary_
@@ -40,7 +40,8 @@ def _searched(job, make=ScoreMask):
     "A new network under maps with scores"
     r,model = job.recipe,job.build()
     init = kaiming_ if r.init=='kaiming' else INITS.make(r.init, keep=r.keep)
-    sparsify(model, r.keep, job.shares(model), seed=job.seed, init=init, a=r.a or 1., map=make)
+    with warnings.catch_warnings(action='ignore'):                    # the recipe knows
+        sparsify(model, r.keep, job.shares(model), seed=job.seed, init=init, a=r.a or 1., map=make)
     if r.a is None:
         for s in scores(model):
             s.data.mul_(s[0].numel()**-.5)

@@ -47,12 +47,22 @@ def _with_bias(m, part):
     return part.sum(1) + (0 if m.bias is None else m.bias.detach())
 
 # %% ../nbs/46_surgery.ipynb #b3acc877
+def _traced(net):
+    "The graph of `net`, or in a line why there is none"
+    try:
+        return Tracer().trace(net)
+    except Exception as e:                                            # a stranger's code runs
+        return f"a {type(net).__name__} cannot be traced ({' '.join(str(e).split())[:80]})"
+
 class _Channels:
     "The channels of plain `net`, followed along its graph: the flow out of each node"
     def __init__(self, net):
         self.net, self.flows = net, {}
         self.layers, self.norms = [], []              # (module, flow in, flow out); (module, flow)
-        for node in Tracer().trace(net).nodes:
+        graph = _traced(net)
+        if isinstance(graph, str):
+            raise ValueError(f"cannot follow channels: {graph}; the network itself works as always")
+        for node in graph.nodes:
             self.flows[node] = _flow_out(self, node, *[self.flows[a] for a in node.all_input_nodes])
 
     def layer(self, m, came, name):
@@ -180,9 +190,13 @@ def drop_dead(model:nn.Module)->nn.Module:
 # %% ../nbs/46_surgery.ipynb #97ac67d5
 @torch.no_grad()
 def fold_norms(net:nn.Module)->nn.Module:
-    "A plain network, on the CPU, with the logits of `net` in eval mode: norms are part of layers"
+    """A plain network, on the CPU, with the logits of `net` in eval mode: norms are part of layers
+
+    Where the network cannot be traced, they stay as they are."""
     net = bake(net).cpu().eval()
-    graph = Tracer().trace(net)
+    graph = _traced(net)
+    if isinstance(graph, str):
+        return net
     calls = [node.target for node in graph.nodes]
     for node in graph.nodes:
         norm = _module(net, node)
