@@ -955,5 +955,6 @@ d = { 'settings': { 'branch': 'main',
                               'robin_nb.zoo.from_pretrained': ('zoo.html#from_pretrained', 'robin_nb/zoo.py'),
                               'robin_nb.zoo.list_models': ('zoo.html#list_models', 'robin_nb/zoo.py'),
                               'robin_nb.zoo.load': ('zoo.html#load', 'robin_nb/zoo.py'),
+                              'robin_nb.zoo.open_file': ('zoo.html#open_file', 'robin_nb/zoo.py'),
                               'robin_nb.zoo.push_to_hub': ('zoo.html#push_to_hub', 'robin_nb/zoo.py'),
                               'robin_nb.zoo.save_pretrained': ('zoo.html#save_pretrained', 'robin_nb/zoo.py')}}}

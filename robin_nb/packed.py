@@ -335,7 +335,7 @@ def load_packed(
         again = _write(net, config, statistics, bool(affine))
         if other := [name for name in PARTS if again[name] != parts[name]]:
             raise ValueError(f"{other[0]} is not as it should be")
-        check_answers(net, config, .03)                                   # norms are rounded
+    check_answers(net, config, .03)                                   # norms are rounded
 
     return net, config
 
