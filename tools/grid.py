@@ -1,7 +1,7 @@
 """Does any model do? Every row of nbs/demo/grid.json is one architecture of another library, made small, taken the whole way:
 masks put on, two steps of adversarial training, baked, exported, saved, packed, and each time compared with what it was.
 
-    python tools/grid.py [NAME ...]       all, or those named; what is not installed is left out, and said
+    python tools/grid.py [NAME ...]       all, or those named; where a library is missing, nothing is written
 
 A network is one function of this file without arguments, named after the library's own name, with the shape of a picture."""
 import importlib.util, json, sys, tempfile, time, warnings
@@ -101,9 +101,19 @@ for name in 'convnextv2_atto','edgenext_xx_small','mobilevit_xxs','poolformer_s1
 HEADS = dict(img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2)
 for name in 'vit_tiny_patch16_224','cait_xxs24_224','beit_base_patch16_224','xcit_nano_12_p8_224':
     entry('timm', name, (3,32,32), partial(from_timm, name, **HEADS), 'train')
-for name in 'mixer_s16_224','gmlp_ti16_224':
-    kw = dict(img_size=32, num_blocks=2)
-    entry('timm', name, (3,32,32), partial(from_timm, name, **kw), 'train')
+
+def mixer(**kw):
+    import_torchvision()
+    from timm.models.mlp_mixer import MlpMixer
+    return MlpMixer(CLASSES, img_size=32, patch_size=8, num_blocks=2, embed_dim=32, **kw)
+
+def resmlp():
+    import_torchvision()
+    from timm.models.mlp_mixer import Affine, ResBlock
+    return mixer(block_layer=ResBlock, norm_layer=Affine, mlp_ratio=4)
+
+for build in mixer, resmlp:
+    entry('timm', build.__name__, (3,32,32), build, 'train')
 
 # ---- transformers
 
@@ -200,20 +210,19 @@ def run(library, name):
     return row | dict(seconds=round(time.perf_counter()-start, 1))
 
 def main(names):
-    rows,missing = [], set()
+    known = json.loads(FILE.read_text())['rows'] if FILE.exists() else []
+    rows = {(row['library'], row['network']): row for row in known}
+    libraries = dict.fromkeys(library for library,_ in GRID)
+    missing = [library for library in libraries if importlib.util.find_spec(library) is None]
     for library,name in GRID:
-        if names and name not in names:
-            continue
-        if importlib.util.find_spec(library) is None:
-            missing.add(library)
-            continue
-        rows.append(run(library, name))
-        print(json.dumps(rows[-1]), flush=True)
+        if name in (names or [name]) and library not in missing:
+            rows[library, name] = run(library, name)
+            print(json.dumps(rows[library, name]), flush=True)
     for library in missing:
         print(f"{library} is not installed: pip install 'robin_nb[guests]'")
-    if not names and not missing:
-        libraries = dict.fromkeys(library for library,_ in GRID)
-        write_json(dict(versions={name: version(name) for name in (*libraries, 'torch')}, rows=rows), FILE)
+    versions = {name: version(name) for name in (*libraries, 'torch') if name not in missing}
+    if not missing:
+        write_json(dict(versions=versions, rows=[rows[key] for key in GRID if key in rows]), FILE)
 
 if __name__=='__main__':
     main(sys.argv[1:])
