@@ -24,10 +24,10 @@ $(VENV)/demo: $(BIN)/python settings.ini setup.py constraints.txt
 	$(INSTALL) . --no-compile
 	touch $@
 $(VENV)/dev: $(BIN)/python settings.ini setup.py constraints.txt
-	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,dev]'
+	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,guests,dev]'
 	touch $@
 $(VENV)/docs: $(VENV)/dev
-	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,dev,docs]'
+	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,guests,dev,docs]'
 	touch $@
 # formulas are set by KaTeX while the site is built; the site carries its style and fonts
 build/site/assets/katex/katex.min.css:
@@ -49,7 +49,7 @@ docs: $(VENV)/docs build/site/assets/katex/katex.min.css
 	$(BIN)/python -m sphinx -W --keep-going -q -c tools/site -d build/site/doctrees build/site/src build/site/html
 	@echo "open build/site/html/index.html"
 $(VENV)/browser: $(VENV)/docs
-	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,dev,docs,browser]'
+	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,guests,dev,docs,browser]'
 	touch $@
 browser-test: $(VENV)/browser docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -s

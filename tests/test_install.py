@@ -35,6 +35,14 @@ def model(home):
     call(home/'venv'/'bin'/'robin_prune', *TRAIN.split(), '--train-norm', '--out', 'x', cwd=home)
     return home/'x'/'model.safetensors'
 
+def test_each_extra_is_explained():
+    "The comments above the extras in settings.ini say of each what it is for"
+    lines = (ROOT/'settings.ini').read_text(encoding='utf-8').splitlines()
+    said = ' '.join(l for l in lines if l.startswith('#'))
+    extras = [m[1] for l in lines if (m := re.match(r'(\w+)_requirements *=', l))]
+    assert {'nbs', 'guests'} <= set(extras)
+    assert not [e for e in extras if not re.search(rf'\b{e}: \w', said)]
+
 def python(home, code): return call(home/'venv'/'bin'/'python', '-c', code, cwd=home)
 
 def test_what_came_along(home):
