@@ -26,9 +26,11 @@ robin_pack x/model.safetensors x.robin
 robin_info x.robin
 robin_unpack x.robin plain.safetensors
 robin_export x.robin x.pt2
+robin_export x.robin x.onnx
 robin_reproduce table --dry-run
 robin_pages book
 '''.strip().splitlines()]
+EXTRAS = ['nbs', 'pack', 'export']                                   # what they and the pages need
 PAGES = ['10_minimax', '16_masks', 'tutorials/first_ticket', '50_packed']
 LIBRARY = """
 import sys, torch
@@ -140,7 +142,7 @@ def stranger(python, beside, pins, wheel, home):
     call(*pip, wheel, cwd=room)
     call(bin/FIRST[0], *FIRST[1:], cwd=room)
     first = time.perf_counter()-start
-    call(*pip, f'{wheel}[pack,nbs]', cwd=room)
+    call(*pip, f"{wheel}[{','.join(EXTRAS)}]", cwd=room)
     for name,*words in COMMANDS:
         call(bin/name, *words, cwd=room)
     number,torch,version = call(bin/'python', '-c', LIBRARY, cwd=room).split()
@@ -170,7 +172,7 @@ def main(torch, dist):
         home = Path(folder)
         wheel = build(home, dist)
         cfg = settings(home/'source')
-        lowest = floors(f"{cfg['requirements']} {cfg['pack_requirements']}")
+        lowest = floors(' '.join(cfg[f'{name}requirements'] for name in ('', 'pack_', 'export_')))
         newest = torch or 'the newest'
         runs = [(pythons[0], 'the lowest', lowest), *[(p, newest, torch.split()) for p in pythons]]
         rows = []
