@@ -536,7 +536,8 @@ def _made_from(attack):
         return None
     old = getattr(attack, 'estimator', None)
     shape, classes = (old.input_shape, old.nb_classes) if old else ((), 0)
-    made = kind(*_holders(package, getattr(old or attack, 'model', None), shape, classes), **given)
+    held = _holders(package, getattr(old or attack, 'model', None), shape, classes)
+    made = kind(*held, **given)
     told = {name: v for name,v in vars(made).items() if name[0] != '_' and v is not None}
     same = all(describe(v)==describe(vars(attack).get(name)) for name,v in told.items())
     if not same or _estimator_facts(made) != _estimator_facts(attack):
@@ -636,9 +637,10 @@ def _again(r, model, data, only, attacks):
         ball = BALLS.make(r['norm'], **r)
         return autoattack(model, data, ball, r['images'], version, r['seed'], r['bs'], only=only)
     package,_,name = r['attack'].partition('.')
-    handed = {_protocol(a, r['bs']): a for a in map(_ours, attacks)}
-    if r['protocol'] in handed:
-        attack = handed[r['protocol']]
+    told = [(a, dict(protocol=_protocol(a, r['bs'])) | _as_data(a)) for a in map(_ours, attacks)]
+    handed = [a for a,data in told if r | data==r]                    # all that the result says
+    if handed:
+        attack = handed[0]
     elif package in _GUESTS:
         attack = _guest_from_data(r, package, name, model, data)
     else:

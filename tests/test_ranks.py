@@ -57,15 +57,19 @@ def free_port():
         return s.getsockname()[1]
 
 def test_two_launchers_meet(tmp_path):
-    "A torchrun on each of two nodes, here two on one machine: they meet, and do what one with two processes does"
+    "A torchrun on each of two nodes, here on one machine: the numbers of one with two processes"
     pytest.importorskip('accelerate')
-    meeting = ['--rdzv-id', '7', '--rdzv-backend', 'c10d', '--rdzv-endpoint', f'localhost:{free_port()}']
+    meeting = ['--rdzv-id', '7', '--rdzv-backend', 'c10d',
+               '--rdzv-endpoint', f'localhost:{free_port()}']
     def start(out, *how):
-        command = [sys.executable, '-m', 'torch.distributed.run', *how, '-m', 'robin_nb.cli', 'prune', '--data', 'stripes', '--widths', '4,8,16', '--keep', '.3', '--epochs', '1',
-                   '--bs', '100', '--eps', '0.05', '--quiet', '--no_figures', '--out', str(tmp_path/out)]
-        return subprocess.Popen(command, env={**os.environ, 'OMP_NUM_THREADS': '1', 'ACCELERATE_USE_CPU': 'true'})
-    started = [start('nodes', '--nnodes', '2', '--nproc-per-node', '1', *meeting) for _ in range(2)]
-    assert [p.wait(300) for p in started]==[0, 0] and start('one', '--standalone', '--nproc-per-node', '2').wait(300)==0
+        asked = ('-m robin_nb.cli prune --data stripes --widths 4,8,16 --keep .3 --epochs 1 '
+                 '--bs 100 --eps 0.05 --quiet --no_figures --out').split()
+        command = [sys.executable, '-m', 'torch.distributed.run', *how, *asked, str(tmp_path/out)]
+        env = {**os.environ, 'OMP_NUM_THREADS': '1', 'ACCELERATE_USE_CPU': 'true'}
+        return subprocess.Popen(command, env=env)
+    two = [start('nodes', '--nnodes', '2', '--nproc-per-node', '1', *meeting) for _ in range(2)]
+    assert [p.wait(300) for p in two]==[0, 0]
+    assert start('one', '--standalone', '--nproc-per-node', '2').wait(300)==0
     nodes,one = [json.loads((tmp_path/out/'report.json').read_text()) for out in ('nodes','one')]
     assert nodes['test']==one['test'] and nodes['history'][0]['loss']==one['history'][0]['loss']
 
