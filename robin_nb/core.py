@@ -207,9 +207,14 @@ class Registry(dict):
         "The parameters of the maker of `name`"
         return inspect.signature(self[name]).parameters
 
+    def taken(self, name:str, facts:dict)->dict:
+        "Those of `facts` that the maker of `name` takes"
+        asked = self.arguments(name)
+        return {fact: v for fact,v in facts.items() if fact in asked}
+
     def make(self, name:str, **facts):
         "What the maker of `name` makes of those `facts` that it takes"
-        return self[name](**{fact: v for fact,v in facts.items() if fact in self.arguments(name)})
+        return self[name](**self.taken(name, facts))
 
     @contextmanager
     def having(self, name:str, maker, passes=None):

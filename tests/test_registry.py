@@ -108,3 +108,12 @@ def test_every_kind_is_in_one_place():
 def test_objectives_say_their_cost(name):
     forwards, backwards = OBJECTIVES[name].passes(5)
     assert forwards >= backwards >= 1
+
+def test_facts_are_looked_up_once(monkeypatch):
+    "However many facts there are; and who wants them without the thing gets the same ones"
+    asked, arguments = [], Registry.arguments
+    monkeypatch.setattr(Registry, 'arguments', lambda self, name: asked.append(name) or arguments(self, name))
+    facts = dict(ball=Linf(.1), steps=3, seed=0, colour='red')
+    ATTACKS.make('pgd', **facts)
+    assert asked==['pgd']
+    assert ATTACKS.taken('pgd', facts)==dict(ball=Linf(.1), steps=3, seed=0)
