@@ -16,7 +16,8 @@ from robin_nb.additions import additions
 from robin_nb.surgery import drop_dead, fold_norms
 from robin_nb.core import held, set_seed
 from robin_nb.engine import Engine
-from robin_nb.maps import bake, prunable, score_maps, scores, sparsify
+from robin_nb.matrices import prunable
+from robin_nb.maps import bake, score_maps, scores, sparsify
 from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
 from robin_nb.models import resnet
@@ -67,9 +68,9 @@ def naive(model):
     "The same weights and scores behind maps that sort in every pass"
     twin = bake(model).requires_grad_(False)
     for name,plain in prunable(twin).items():
-        stored = prunable(model)[name].parametrizations.weight
+        stored = prunable(model)[name].maps
         plain.weight.data.copy_(stored.original)
-        parametrize.register_parametrization(plain, 'weight', NaiveMask(stored[0].scores, int(stored[0].k)))
+        parametrize.register_parametrization(plain.module, 'weight', NaiveMask(stored[0].scores, int(stored[0].k)))
     return twin
 
 def naive_pgd(model, x, y, steps=STEPS, alpha=BALL.eps/4):

@@ -8,7 +8,7 @@ __all__ = ['logit_stats', 'LastBatchNorm', 'add_lbn']
 # %% ../nbs/24_lbn.ipynb #61bd9247
 import torch.nn as nn, torch.nn.functional as F
 from torch import Tensor
-from .maps import prunable
+from .matrices import prunable
 
 # %% ../nbs/24_lbn.ipynb #11229803
 def logit_stats(z:Tensor, y:Tensor)->dict:
@@ -28,11 +28,15 @@ class LastBatchNorm(nn.BatchNorm1d):
     def __init__(self, n):
         super().__init__(n, affine=False)
 
+    def forward(self, z):
+        "Of logits, or of an output that holds them as `.logits`"
+        return super().forward(getattr(z, 'logits', z))
+
 # %% ../nbs/24_lbn.ipynb #e45a84fb
 def add_lbn(model:nn.Module, n:int|None=None)->nn.Module:
     """`model` followed by a `LastBatchNorm`; the number of logits `n` is that of its last
     linear layer or convolution unless given"""
     if n is None:
         last = list(prunable(model).values())[-1]
-        n = getattr(last, 'out_features', None) or last.out_channels
+        n = len(last.weight)
     return nn.Sequential(model, LastBatchNorm(n))

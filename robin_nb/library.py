@@ -18,7 +18,7 @@ from typing import Any
 # %% ../nbs/92_library.ipynb #04b15fd6
 LIBRARY = dict(
     load_data='data', small_cnn='models', resnet='models', Normalize='models',
-    build_model='models', save_model='models', load_model='models',
+    build_model='files', save_model='files', load_model='files',
     sparsify='maps', bake='maps', masks='maps', mask_table='maps', scores='maps',
     power='budgets', igq='budgets', erk='budgets', fixed='budgets',
     add_lbn='lbn', LastBatchNorm='lbn',

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 from .core import Table, all_sum, derived_seed, gather, held, ranks
 from .data import Batch, Crop, check_batch
-from .pgd import frozen
+from .pgd import frozen, logits_of
 
 # %% ../nbs/30_loop.ipynb #3e5bde17
 class Callback:
@@ -197,6 +197,7 @@ class Run(Events):
         "Train, and leave the model in eval mode"
         try:
             with self.scope():
+                self.enter(logits_of(self.model))
                 self('begin')
                 self('ready')
                 while len(self.history) < self.epochs and not self.stop:

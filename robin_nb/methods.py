@@ -8,13 +8,15 @@ __all__ = ['lwm', 'ours', 'ours_fast', 'ours_trades', 'ticket_finetune', 'ticket
            'atmc', 'inherit_', 'iwi', 'recipe', 'r2s', 'RandomSwitch']
 
 # %% ../nbs/65_methods.ipynb #83252aeb
-import math, torch, torch.nn as nn
+import math, warnings, torch, torch.nn as nn
 from dataclasses import replace
 from .core import nearest
 from .binary import INITS, binary_
 from .masks import n_kept
-from .maps import ScoreMask, prunable, scores, sparsify
-from .models import SMALL, build_model
+from .matrices import prunable
+from .maps import ScoreMask, scores, sparsify
+from .models import SMALL
+from .files import build_model
 from .more_maps import (FixedMask, FixedSigns, GainSign, LowRankSparse, Sign, Ternary,
                                 add_map, stored_layers)
 from .rules import thin_
@@ -38,7 +40,8 @@ def _searched(job, make=ScoreMask):
     "A new network under maps with scores"
     r,model = job.recipe,job.build()
     init = kaiming_ if r.init=='kaiming' else INITS.make(r.init, keep=r.keep)
-    sparsify(model, r.keep, job.shares(model), seed=job.seed, init=init, a=r.a or 1., map=make)
+    with warnings.catch_warnings(action='ignore'):                    # the recipe knows
+        sparsify(model, r.keep, job.shares(model), seed=job.seed, init=init, a=r.a or 1., map=make)
     if r.a is None:
         for s in scores(model):
             s.data.mul_(s[0].numel()**-.5)
@@ -270,8 +273,8 @@ def inherit_(large, small):
         out,heard = b.weight.shape[:2]
         a.weight[:out,heard:] = 0
         a.weight[:out,:heard] = b.weight
-        if b.bias is not None:
-            a.bias[:out] = b.bias
+        if b.module.bias is not None:
+            a.module.bias[:out] = b.module.bias
     def norms(net):
         return [m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for a,b in zip(norms(large), norms(small), strict=True):

@@ -13,7 +13,8 @@ from torch.nn.utils import parametrize
 from .core import Table
 from .binary import sign_pm1
 from .masks import ste_mask, topk_mask
-from .maps import MAPS, ScoreMask, check_prunable, mapped, prunable
+from .matrices import Matrix, check_prunable, mapped, prunable
+from .maps import MAPS, ScoreMask
 
 # %% ../nbs/60_more_maps.ipynb #471bfcad
 class _As(torch.autograd.Function):
@@ -104,7 +105,7 @@ class LowRankSparse(_Unmade):
 class Layer:
     "One layer of a network: what is stored for its weight, and what makes the weight of it"
     name: str           # In the network
-    module: nn.Module   # Its `weight` is what is used
+    place: Matrix       # Its `weight` is what is used
     stored: list        # Tensors; without a map the weight itself
     maps: list          # From what is stored to what is used, in order
 
@@ -114,14 +115,12 @@ class Layer:
         return self.stored[0]
 
 def stored_layers(model)->list[Layer]:
-    "A `Layer` for each convolution and linear layer of `model`, in module order"
-    found = []
-    for name,m in prunable(model).items():
-        if parametrize.is_parametrized(m, 'weight'):
-            maps = m.parametrizations.weight
-            found.append(Layer(name, m, [*maps.parameters(recurse=False)], [*maps]))
-        else:
-            found.append(Layer(name, m, [m.weight], []))
+    "A `Layer` for each matrix of `model`, in module order"
+    found, behind_maps = [], mapped(model)
+    for name,q in prunable(model).items():
+        maps = q.maps if name in behind_maps else []
+        stored = [*maps.parameters(recurse=False)] if maps else [q.weight]
+        found.append(Layer(name, q, stored, [*maps]))
     return found
 
 # %% ../nbs/60_more_maps.ipynb #0938e981
@@ -139,14 +138,14 @@ def add_map(
     if len(counts) != len(layers):
         raise ValueError(f"{len(layers)} layers need {len(layers)} counts; got {len(counts)}")
     for layer,k in zip(layers, counts):
-        parametrize.register_parametrization(layer.module, 'weight', make(layer.w, k))
+        parametrize.register_parametrization(layer.place.module, layer.place.name, make(layer.w, k))
     return model
 
 def nnz_table(model)->Table:
     "A row for each layer of `model`: shape, weights n, non-zeros k of the used and of the stored"
     rows,total = [],dict(layer='all', shape='', n=0, k=0, stored=0)
     for layer in stored_layers(model):
-        w = layer.module.weight
+        w = layer.place.weight
         counted = dict(n=w.numel(), k=w.count_nonzero().item(),
                        stored=sum(t.count_nonzero().item() for t in layer.stored))
         rows.append(dict(layer=layer.name, shape='x'.join(str(n) for n in w.shape)) | counted)

@@ -9,7 +9,7 @@ __all__ = ['mix', 'trades', 'mart', 'free', 'plus', 'l1', 'gradient_penalty']
 from contextlib import nullcontext
 from dataclasses import dataclass
 import torch, torch.nn.functional as F
-from .maps import prunable
+from .matrices import prunable
 from .minimax import Ball, random_like
 from .pgd import Attack, check_alpha, frozen, pgd, unseen
 from .objectives import OBJECTIVES, Objective, at, clean

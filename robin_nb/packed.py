@@ -6,16 +6,20 @@
 __all__ = ['MAGIC', 'PARTS', 'join_parts', 'split_parts', 'save_packed', 'load_packed', 'packed_table', 'to_onnx', 'to_program']
 
 # %% ../nbs/50_packed.ipynb #a148d4f0
-import hashlib, importlib.util, json, warnings
+import hashlib, importlib.util, inspect, json, warnings
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 import numpy as np, torch, torch.nn as nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from .core import Table, fork_rng, replacing
 from .binary import binary_
 from .budgets import mask_bytes
-from .maps import bake, prunable
-from .models import ARCHS, build_model, check_same, load_strictly
+from .matrices import NORMS, left_over, prunable
+from .maps import bake
+from .models import ARCHS
+from .files import build_model, check_answers, check_known, check_same, full_config
+from .files import load_strictly
 from .surgery import fold_norms
 from .codec import decode, encode, read_flags, read_numbers, squeeze, unsqueeze
 from .codec import write_flags, write_numbers
@@ -63,30 +67,49 @@ def _check_normalize(v, channels):
         raise ValueError("normalize must hold finite means and positive deviations of the channels")
 
 # %% ../nbs/50_packed.ipynb #90e067fa
-def _plain_model(config, max_weights):
-    "The dense network of `config`, whose arguments were looked at first"
+def _sparse(config):
+    "What `config` says of the masks that `prunable` must know"
+    said = config.get('sparse') or {}
+    return dict(leave=said.get('leave'), embeddings=said.get('embeddings', False))
+
+def _check_args(config, maker):
     if type(config) is not dict or type(config.get('args')) is not dict:
         raise ValueError("a config is a dictionary of an arch with args")
-    arch,dense = config.get('arch'), config | dict(sparse=None)
-    asked = ARCHS.arguments(arch)
+    arch = config.get('arch')
+    asked = inspect.signature(maker or ARCHS[arch]).parameters
     known = dict(c_in=1, n_out=1, lbn=True) | {name: q.default for name,q in asked.items()}
     if not _is_like(config.get('shape', 1), ()):
         raise ValueError(f"shape must be numbers in 1..65536; got {config['shape']!r}")
     for name,v in config['args'].items():
         if not _is_like(v, known.get(name)):
             raise ValueError(f"{name} must be as {arch} has it, numbers in 1..65536; got {v!r}")
-    with torch.device('meta'):
-        net = build_model(dense)
-    n = sum(p.numel() for p in net.parameters())
+
+def _count(dense, build):
+    "How many weights the network of config `dense` has; no memory is taken, if its maker can do without"
+    try:
+        with torch.device('meta'):
+            net = build_model(dense, build)
+    except (NotImplementedError, RuntimeError):                       # numbers are looked at
+        net = build_model(dense, build)
+    return sum(p.numel() for p in net.parameters())
+
+def _plain_model(config, max_weights, build=None):
+    "The dense network of `config`, whose arguments were looked at first"
+    _check_args(config, build)
+    dense = config | dict(sparse=None)
+    with fork_rng():
+        n = _count(dense, build)
     if n > max_weights:
         raise ValueError(f"a network of {n:,} weights, more than max_weights={max_weights:,}")
-    if (means := config['args'].get('normalize')) is not None:
-        _check_normalize(means, next(iter(prunable(net).values())).weight.shape[1])
     with fork_rng():
-        net = build_model(dense).eval()
-    for m in prunable(net).values():
-        if m.bias is not None:
-            nn.init.zeros_(m.bias)                                    # as `sparsify` does
+        net = bake(build_model(dense, build)).eval()
+    matrices = prunable(net, **_sparse(config))
+    if not build and (means := config['args'].get('normalize')) is not None:
+        _check_normalize(means, next(iter(matrices.values())).weight.shape[1])
+    for q in matrices.values():
+        for name in 'bias','in_proj_bias':
+            if q.module._parameters.get(name) is not None:
+                nn.init.zeros_(q.module._parameters[name])            # as `sparsify` does
     return net
 
 # %% ../nbs/50_packed.ipynb #88decfdc
@@ -106,18 +129,18 @@ def _lives(w):
     outside = int((~_room(w, lives)).sum())*w[0,0].numel()
     return lives if int((w != 0).sum())*outside > w.numel()*len(lives) else lives[:0]
 
-def _drawn_signs(net, seed):
-    "Whether `seed` draws +1, for each kept weight of `net`"
-    layers = enumerate(m.weight for m in prunable(net).values())
+def _drawn_signs(matrices, seed):
+    "Whether `seed` draws +1, for each kept weight of `matrices`"
+    layers = enumerate(q.weight for q in matrices.values())
     return torch.cat([binary_(torch.empty(w.shape), seed, l)[w != 0] > 0 for l,w in layers]).numpy()
 
 # %% ../nbs/50_packed.ipynb #abf4dc03
-def _write_layers(net, seed):
-    "The parts for the layers of `net`; no signs if `seed` draws them"
+def _write_layers(matrices, seed):
+    "The parts for `matrices`; no signs if `seed` draws them"
     rows,channels,signs = [], [], []
     positions,places = [], []
-    for name,m in prunable(net).items():
-        w = m.weight.detach()
+    for name,q in matrices.items():
+        w = q.weight.detach()
         kept = w[w != 0]
         if not len(kept) or (kept.abs() != kept[0].abs()).any() or kept[0].isinf():
             raise ValueError(f"{name} has weights of several sizes, or none, and a packed file "
@@ -132,15 +155,15 @@ def _write_layers(net, seed):
         signs.append(kept > 0)
     words,gaps = encode(positions, places)
     signs = torch.cat(signs).numpy()
-    drawn = seed is not None and (signs==_drawn_signs(net, seed)).all()
+    drawn = seed is not None and (signs==_drawn_signs(matrices, seed)).all()
     return dict(layers=write_numbers(np.column_stack([rows, gaps]).flatten().tolist()),
                 channels=write_flags(torch.cat(channels)), positions=words.astype('<u4').tobytes(),
                 signs=b'' if drawn else write_flags(signs))
 
 # %% ../nbs/50_packed.ipynb #3c64c634
 @torch.no_grad()
-def _read_layers(net, parts, seed):
-    weights = [m.weight for m in prunable(net).values()]
+def _read_layers(matrices, parts, seed):
+    weights = [q.weight for q in matrices.values()]
     numbers = read_numbers(parts['layers'])
     if len(numbers) != 4*len(weights):
         raise ValueError(f"{len(numbers)} numbers for {len(weights)} layers")
@@ -156,7 +179,8 @@ def _read_layers(net, parts, seed):
         inside = torch.zeros(n)
         inside[at] = 1
         w.zero_()[room] = inside.view(-1, *w.shape[2:])
-    signs = _drawn_signs(net, seed) if seed is not None else read_flags(parts['signs'], sum(counts))
+    drawn = seed is not None
+    signs = _drawn_signs(matrices, seed) if drawn else read_flags(parts['signs'], sum(counts))
     for w,b,plus in zip(weights, bits, torch.from_numpy(signs).split(counts)):
         c = np.uint32(b^_ONE).view('<f4').item()
         w.masked_scatter_(w != 0, c*(plus.float()*2-1))
@@ -165,20 +189,29 @@ def _read_layers(net, parts, seed):
 _KINDS = dict(fp16='<f2', fp32='<f4')
 
 def _norm_tensors(net, affine):
-    "Of each norm of `net` the eps, and the tensors that a file holds"
+    "Of each norm of `net` the eps, its statistics, and what else a file holds"
     for m in net.modules():
-        if isinstance(m, _BatchNorm):
-            if not m.track_running_stats:
+        if isinstance(m, NORMS):
+            if isinstance(m, _BatchNorm) and not m.track_running_stats:
                 raise ValueError("a batch norm without running statistics cannot be packed")
-            rest = (m.weight.detach(), m.bias.detach()) if affine and m.affine else ()
-            yield m.eps, (m.running_mean, m.running_var, *rest)
+            known = getattr(m, 'running_mean', None) is not None
+            own = [t.detach() for t in (m.weight, getattr(m, 'bias', None)) if t is not None]
+            yield m.eps, (m.running_mean, m.running_var) if known else (), own if affine else []
+
+def _left(net, config):
+    "What was left without a mask in `net` of `config`"
+    said = _sparse(config)
+    every = isinstance(said['leave'], str)
+    left = left_over(net, **said | dict(leave=None if every else said['leave']))
+    return [p.detach() for p in left.values()] if said['leave'] else []
 
 @np.errstate(all='ignore')
-def _write_norms(net, statistics, affine):
+def _write_norms(net, statistics, affine, left=()):
     found = [np.zeros(0)]
-    for eps,(mean,var,*rest) in _norm_tensors(net, affine):
-        found += squeeze(mean, var, eps) if statistics=='fp16' else (mean, var)
-        found += rest
+    for eps,measured,rest in _norm_tensors(net, affine):
+        found += squeeze(*measured, eps) if measured and statistics=='fp16' else measured
+        found += [t.flatten() for t in rest]
+    found += [t.flatten() for t in left]
     numbers = np.concatenate(found).astype(_KINDS[statistics])
     numbers[numbers==0] = 0                                           # which has one form
     if not np.isfinite(numbers).all():
@@ -188,18 +221,22 @@ def _write_norms(net, statistics, affine):
 # %% ../nbs/50_packed.ipynb #52d00a31
 @torch.no_grad()
 @np.errstate(all='ignore')
-def _read_norms(net, data, statistics, affine):
-    numbers = np.frombuffer(data, _KINDS[statistics]).astype(np.float64)
-    for eps,tensors in _norm_tensors(net, affine):
-        shape = len(tensors), len(tensors[0])
-        own,numbers = np.split(numbers, [shape[0]*shape[1]])
-        mean,var,*rest = own.reshape(shape)
-        if statistics=='fp16':
-            mean,var = unsqueeze(mean, var, eps)
-        if (var < 0).any():
+def _read_norms(net, data, statistics, affine, left=()):
+    numbers = iter(np.frombuffer(data, _KINDS[statistics]).astype(np.float64))
+    def taken(t):
+        return np.fromiter(islice(numbers, t.numel()), np.float64, t.numel()).reshape(t.shape)
+    for eps,measured,rest in _norm_tensors(net, affine):
+        found = [taken(t) for t in measured]
+        if measured and statistics=='fp16':
+            found = unsqueeze(*found, eps)
+        if measured and (found[1] < 0).any():
             raise ValueError("a negative variance")
-        for t,found in zip(tensors, (mean, var, *rest)):
-            t.copy_(torch.from_numpy(found))
+        for t,v in zip(measured, found):
+            t.copy_(torch.from_numpy(v))
+        for t in rest:
+            t.copy_(torch.from_numpy(taken(t)))
+    for t in left:
+        t.copy_(torch.from_numpy(taken(t)))
 
 # %% ../nbs/50_packed.ipynb #dca77c9d
 def _seed(config):
@@ -208,32 +245,35 @@ def _seed(config):
     return seed if type(seed) is int and 0 <= seed < 2**64 else None
 
 def _write(net, config, statistics, affine):
-    parts = _write_layers(net, _seed(config))
+    parts = _write_layers(prunable(net, **_sparse(config)), _seed(config))
     about = dict(config=config, signs='stored' if parts['signs'] else 'drawn',
                  statistics=statistics, affine=affine)
     description = json.dumps(about, separators=(',',':')).encode()
-    return dict(parts, norms=_write_norms(net, statistics, affine), description=description)
+    norms = _write_norms(net, statistics, affine, _left(net, config))
+    return dict(parts, norms=norms, description=description)
 
-def _unsaid(net):
-    "Copies of the tensors of `net` that a file has no place for"
-    norms = [name for name,m in net.named_modules() if isinstance(m, _BatchNorm)]
-    said = [f'{name}.weight' for name in prunable(net)]
+def _unsaid(net, config):
+    "Copies of the tensors of `net` of `config` that a file has no place for"
+    norms = [name for name,m in net.named_modules() if isinstance(m, NORMS)]
+    said = {q.weight.data_ptr() for q in prunable(net, **_sparse(config)).values()}
+    said |= {t.data_ptr() for t in _left(net, config)}
     return {name: t.clone() for name,t in net.state_dict().items()
-            if name not in said and name.rpartition('.')[0] not in norms}
+            if t.data_ptr() not in said and name.rpartition('.')[0] not in norms}
 
 # %% ../nbs/50_packed.ipynb #80c00a1f
 def save_packed(
     model:nn.Module,            # Sparsified or plain; weights 0 and ±c in each layer
     file,                       # Its name usually ends with .robin
     config:dict,                # What `build_model` builds it from; may say more
-    statistics:str='fp16',      # How norms are kept, fp16 or fp32
+    statistics:str='fp16',      # How norms, and what was left without a mask, are kept, or fp32
+    build=None,                 # As for `save_model`
 ):
     "Write `model` to `file`, near the entropy of its mask; ValueError where a file cannot hold it"
     if statistics not in _KINDS:
         raise ValueError(f"statistics must be fp16 or fp32; got {statistics!r}")
-    config = json.loads(json.dumps(config))
-    net,plain = bake(model).cpu().eval(), _plain_model(config, 2**40)
-    built,state = _unsaid(plain), net.state_dict()
+    config = full_config(model, config, build)
+    net,plain = bake(model).cpu().eval(), _plain_model(config, 2**40, build)
+    built,state = _unsaid(plain, config), net.state_dict()
     load_strictly(plain, state, 'the config does not describe this model')
     check_same(net, plain, config.get('shape'))
     for name,t in built.items():
@@ -241,7 +281,7 @@ def save_packed(
         if here:
             raise ValueError("the config does not describe this model: "
                              f"{name} is {here} here and {there} there")
-    affine = any(bool((t != usual).any()) for _,(_,_,*rest) in _norm_tensors(plain, True)
+    affine = any(bool((t != usual).any()) for _,_,rest in _norm_tensors(plain, True)
                  for t,usual in zip(rest, (1, 0)))
     with replacing(file) as part:
         part.write_bytes(join_parts(_write(plain, config, statistics, affine)))
@@ -270,6 +310,7 @@ def _description(data):
 def load_packed(
     file,
     max_weights:int=2**26,      # Networks that are larger are refused
+    build=None,                 # As it was saved with
 )->tuple[nn.Module,dict]:
     "The plain network in `file`, in eval mode, and its config; ValueError unless it is whole"
     path = Path(file)
@@ -281,26 +322,34 @@ def load_packed(
         parts = split_parts(path.read_bytes())
     with _reading(file, 'description'):
         config,signs,statistics,affine = _description(parts['description'])
-        net = _plain_model(config, max_weights)
+        arch = str(config['arch'])
+    check_known(file, dict(arch=arch), build)
+    with _reading(file, 'description'):
+        net = _plain_model(config, max_weights, build)
     with _reading(file, 'weights'):
-        _read_layers(net, parts, _seed(config) if signs=='drawn' else None)
+        seed = _seed(config) if signs=='drawn' else None
+        _read_layers(prunable(net, **_sparse(config)), parts, seed)
     with _reading(file, 'norms'):
-        _read_norms(net, parts['norms'], statistics, affine)
+        _read_norms(net, parts['norms'], statistics, affine, _left(net, config))
     with _reading(file, 'written again'):
         again = _write(net, config, statistics, bool(affine))
         if other := [name for name in PARTS if again[name] != parts[name]]:
             raise ValueError(f"{other[0]} is not as it should be")
+    check_answers(net, config, .03)                                   # norms are rounded
+
     return net, config
 
 # %% ../nbs/50_packed.ipynb #8161e650
-def packed_table(file)->Table:
-    "Bytes of every part of a packed `file`, and the least that a random mask of these counts takes"
-    net,_ = load_packed(file)
+def packed_table(file, build=None)->Table:
+    """Bytes of every part of a packed `file`, and the least that a random mask of these counts takes
+
+    `build` as for `load_packed`."""
+    net,config = load_packed(file, build=build)
     data = Path(file).read_bytes()
     sizes = {name: len(part) for name,part in split_parts(data).items()}
     mask = sizes['channels']+sizes['positions']
     sizes |= dict(frame=len(data)-sum(sizes.values()), all=len(data))
-    weights = [m.weight for m in prunable(net).values()]
+    weights = [q.weight for q in prunable(net, **_sparse(config)).values()]
     n,k = [w.numel() for w in weights], [int(w.count_nonzero()) for w in weights]
     limit = mask_bytes(n, k)
     sizes[f'limit: {sum(k):,} of {sum(n):,}, log2 C(n,k)'] = round(limit)

@@ -19,9 +19,10 @@ from .core import (Registry, Table, derived_seed, fork_rng, nearest, replacing, 
 from .binary import INITS
 from .masks import n_kept
 from .budgets import BUDGETS, global_counts
-from .maps import ScoreMask, bake, check_prunable, mask_table, prunable
+from .matrices import check_prunable, prunable
+from .maps import ScoreMask, bake, mask_table
 from .lbn import LastBatchNorm
-from .models import build_model
+from .files import build_model
 from .data import as_data
 from .pgd import frozen, pgd
 from .more_objectives import OBJECTIVES
@@ -90,7 +91,7 @@ def _start_found(job, model):
         for j,q in enumerate(layer.maps):
             if isinstance(q, ScoreMask):
                 fixed = FixedMask(q.scores, int(q.k))
-                layer.module.parametrizations.weight[j] = fixed
+                layer.place.maps[j] = fixed
                 layer.w.requires_grad_()
     return model
 
@@ -263,7 +264,7 @@ def _kept_by(layer):
             return q.k
     if len(layer.stored) > 1:
         return sum(t.count_nonzero() for t in layer.stored)
-    return layer.module.weight.count_nonzero()
+    return layer.place.weight.count_nonzero()
 
 def kept(model)->int:
     "Weights that `model` keeps: ones of masks, else non-zeros of factors, else those in use"

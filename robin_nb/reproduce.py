@@ -12,8 +12,8 @@ from pathlib import Path
 from .core import Table, default_device, nearest, replacing, same_run, write_json
 from .data import Images, load_data, loader
 from .minimax import Linf
-from .maps import prunable
-from .models import save_model
+from .matrices import prunable
+from .files import save_model
 from .pgd import pgd
 from .evaluate import autoattack, judge
 from .faster import ChannelsLast

@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt, numpy as np, torch
 from torch import Tensor
 from .core import Table
 from .viz import line, show_mask, GREY
-from .maps import prunable
+from .matrices import prunable
 
 # %% ../nbs/40_structure.ipynb #081a649c
 def kept_weights(model)->dict[str,Tensor]:

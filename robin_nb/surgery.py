@@ -12,7 +12,8 @@ from functools import partial
 import torch, torch.nn as nn, torch.nn.functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from .core import Table
-from .maps import bake, prunable
+from .matrices import prunable
+from .maps import bake
 from .models import Normalize
 from .additions import norm_affine
 from .engine import Tracer
@@ -46,12 +47,22 @@ def _with_bias(m, part):
     return part.sum(1) + (0 if m.bias is None else m.bias.detach())
 
 # %% ../nbs/46_surgery.ipynb #b3acc877
+def _traced(net):
+    "The graph of `net`, or in a line why there is none"
+    try:
+        return Tracer().trace(net)
+    except Exception as e:                                            # a stranger's code runs
+        return f"a {type(net).__name__} cannot be traced ({' '.join(str(e).split())[:80]})"
+
 class _Channels:
     "The channels of plain `net`, followed along its graph: the flow out of each node"
     def __init__(self, net):
         self.net, self.flows = net, {}
         self.layers, self.norms = [], []              # (module, flow in, flow out); (module, flow)
-        for node in Tracer().trace(net).nodes:
+        graph = _traced(net)
+        if isinstance(graph, str):
+            raise ValueError(f"cannot follow channels: {graph}; the network itself works as always")
+        for node in graph.nodes:
             self.flows[node] = _flow_out(self, node, *[self.flows[a] for a in node.all_input_nodes])
 
     def layer(self, m, came, name):
@@ -179,9 +190,13 @@ def drop_dead(model:nn.Module)->nn.Module:
 # %% ../nbs/46_surgery.ipynb #97ac67d5
 @torch.no_grad()
 def fold_norms(net:nn.Module)->nn.Module:
-    "A plain network, on the CPU, with the logits of `net` in eval mode: norms are part of layers"
+    """A plain network, on the CPU, with the logits of `net` in eval mode: norms are part of layers
+
+    Where the network cannot be traced, they stay as they are."""
     net = bake(net).cpu().eval()
-    graph = Tracer().trace(net)
+    graph = _traced(net)
+    if isinstance(graph, str):
+        return net
     calls = [node.target for node in graph.nodes]
     for node in graph.nodes:
         norm = _module(net, node)
@@ -209,8 +224,8 @@ def _work(net, size):
         kept, places = int((m.weight != 0).sum()), y[0].numel()//len(m.weight)
         rows[name] = torch.tensor([len(m.weight), kept, m.weight.numel()*places, kept*places])
     net = bake(net).cpu().eval()
-    for name,m in prunable(net).items():
-        m.register_forward_hook(partial(count, name))
+    for name,q in prunable(net).items():
+        q.module.register_forward_hook(partial(count, name))
     net(torch.zeros(1, *size))
     return {**rows, '': sum(rows.values())}
 

@@ -18,7 +18,8 @@ from .minimax import Linf
 from .masks import n_kept, topk_mask
 from .budgets import power
 from .lbn import LastBatchNorm
-from .maps import prunable, scores, sparsify
+from .matrices import prunable
+from .maps import scores, sparsify
 from .pgd import pgd, trace
 from .objectives import at, clean
 from .train import Progress, Validate, fit, sgd
@@ -116,7 +117,7 @@ def draw_mask(s, keep:float, name:str='layer'):
 def mask_explorer(model, layer:str|None=None, keeps=(.01,.02,.05,.1,.3,1.)):
     "An `Explorer` of convolutions of a sparsified `model`, first `layer`, over the shares `keeps`"
     layers = zip(prunable(model).items(), scores(model))
-    s = {name: t for (name,m),t in layers if isinstance(m, nn.Conv2d)}
+    s = {name: t for (name,m),t in layers if isinstance(m.module, nn.Conv2d)}
     def draw(layer, keep):
         return draw_mask(s[layer], keep, layer)
     names = ipywidgets.Dropdown(options=list(s), value=layer or list(s)[0], description='layer')

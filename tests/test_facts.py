@@ -5,7 +5,8 @@ from hypothesis import given, settings, strategies as st
 from robin_nb.binary import binary_, scaled_
 from robin_nb.budgets import mask_bytes, official, power
 from robin_nb.core import set_seed
-from robin_nb.maps import prunable, sparsify
+from robin_nb.matrices import prunable
+from robin_nb.maps import sparsify
 from robin_nb.masks import n_kept, topk_mask
 from robin_nb.models import resnet
 
@@ -111,7 +112,7 @@ def test_scale_is_free_in_float32():
 def test_signs_differ_between_layers():
     m = resnet(18, width=8)
     sparsify(m, .1)
-    ws = [l.parametrizations.weight.original for l in prunable(m).values()]
+    ws = [l.maps.original for l in prunable(m).values()]
     assert all(w.unique().tolist()==[-1,1] for w in ws)
     same = [(a!=b).sum().item()==0 for i,a in enumerate(ws) for b in ws[:i] if a.shape==b.shape]
     assert same and not any(same)

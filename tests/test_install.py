@@ -84,7 +84,7 @@ def test_hub_alone(home, model):
     "The extra `hub` saves a network in the form of a hub, and loads it"
     python(home, """
 import torch
-from robin_nb.models import load_model
+from robin_nb.files import load_model
 from robin_nb.zoo import from_pretrained, save_pretrained
 net,config = load_model('x/model.safetensors')
 save_pretrained(net, 'hub', config)

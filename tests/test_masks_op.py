@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch.func import functional_call, grad, jacfwd, jvp, vmap
 from robin_nb.budgets import power
 from robin_nb.core import set_seed
-from robin_nb.maps import MAPS, prunable, scores, sparsify
+from robin_nb.matrices import prunable
+from robin_nb.maps import MAPS, scores, sparsify
 from robin_nb.masks import ste_mask, topk_mask
 
 NO_COMPILER = pytest.mark.skipif(not shutil.which('g++'), reason='inductor needs a C++ compiler')

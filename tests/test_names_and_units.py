@@ -10,7 +10,7 @@ from robin_nb.data import Batch, load_data
 from robin_nb.evaluate import autoattack, evaluation, judge, verify
 from robin_nb.minimax import BALLS, L2, Linf
 from robin_nb.binary import INITS
-from robin_nb.models import build_model
+from robin_nb.files import build_model
 from robin_nb.objectives import OBJECTIVES, fgsm_carry, fgsm_rs
 from robin_nb.more_objectives import free, mart, trades
 from robin_nb.pgd import fgsm, pgd

@@ -10,8 +10,10 @@ from importlib.resources import files
 import numpy as np, pytest, torch, torch.nn as nn
 from robin_nb.codec import read_numbers, write_numbers
 from robin_nb.core import set_seed
-from robin_nb.maps import bake, prunable
-from robin_nb.models import ARCHS, build_model
+from robin_nb.matrices import prunable
+from robin_nb.maps import bake
+from robin_nb.models import ARCHS
+from robin_nb.files import build_model
 from robin_nb.packed import PARTS, join_parts, load_packed, packed_table, save_packed, split_parts
 WHY = "packed files are an extra: pip install 'robin_nb[pack]'"
 pytest.importorskip('constriction', reason=WHY)

@@ -17,10 +17,12 @@ from robin_nb.packed import load_packed, save_packed
 from robin_nb.surgery import size_table
 from robin_nb.core import replacing
 from robin_nb.data import Batch, load_data
-from robin_nb.maps import bake, mask_table, prunable, scores, sparsify
+from robin_nb.matrices import prunable
+from robin_nb.maps import bake, mask_table, scores, sparsify
 from robin_nb.masks import topk_mask
 from robin_nb.minimax import Linf
-from robin_nb.models import build_model, load_model, resnet, save_model, small_cnn, small_resnet
+from robin_nb.models import resnet, small_cnn, small_resnet
+from robin_nb.files import build_model, load_model, save_model
 from robin_nb.objectives import at, clean
 from robin_nb.more_objectives import free, plus
 from robin_nb.pgd import frozen, pgd
@@ -127,7 +129,7 @@ def test_weights_that_are_made_before_each_forward_are_refused():
 
 def effective(net):
     "By hand: w * topk(scores)"
-    return [m.parametrizations.weight.original*topk_mask(s, int(m.parametrizations.weight[0].k))
+    return [m.maps.original*topk_mask(s, int(m.maps[0].k))
             for m, s in zip(prunable(net).values(), scores(net))]
 
 def assert_fresh(net):

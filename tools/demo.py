@@ -22,7 +22,7 @@ from robin_nb.data import load_data
 from robin_nb.evaluate import judge
 from robin_nb.maps import mask_table, scores
 from robin_nb.minimax import Linf
-from robin_nb.models import build_model, load_model
+from robin_nb.files import build_model, load_model
 from robin_nb.pgd import pgd
 from robin_nb.more_objectives import OBJECTIVES
 from robin_nb.checkpoint import Checkpoint

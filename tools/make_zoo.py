@@ -13,9 +13,9 @@ from robin_nb.additions import additions
 from robin_nb.cli import robin_prune
 from robin_nb.data import load_data
 from robin_nb.evaluate import autoattack, evaluation, judge
-from robin_nb.maps import prunable
+from robin_nb.matrices import prunable
 from robin_nb.minimax import Linf
-from robin_nb.models import load_model
+from robin_nb.files import load_model
 from robin_nb.packed import load_packed, save_packed
 from robin_nb.pgd import attacks_inside, pgd
 
