@@ -18,17 +18,17 @@ from fastcore.docments import docments
 import robin_nb
 
 # %% ../nbs/88_command.ipynb #c4a15f12
-def _meant(said, known):
+def _meant(said, known, dashes=''):
     near = get_close_matches(said, known, n=1)
-    return f' (did you mean {near[0]}?)' if near else ''
+    return f' (did you mean {dashes}{near[0]}?)' if near else ''
 
 _TAKES = dict(float='a number such as 0.1', int='a whole number such as 10')
 
 class _Parser(ArgumentParser):
     def error(self, message):
         if flag := re.search('^unrecognized arguments: (--[^= ]+)', message):
-            known = [f for action in self._actions for f in action.option_strings]
-            message = f"no argument {flag[1]}{_meant(flag[1], known)}"
+            known = [action.dest for action in self._actions if action.option_strings]
+            message = f"no argument {flag[1]}{_meant(flag[1][2:], known, '--')}"
         if wrong := re.fullmatch(r'argument (.+): invalid (\w+) value: (.+)', message):
             message = f'{wrong[1]} takes {_TAKES[wrong[2]]}; got {wrong[3]}'
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
