@@ -6,19 +6,34 @@
 __all__ = ['COMMANDS', 'parser', 'command', 'main']
 
 # %% ../nbs/88_command.ipynb #f6b05e15
-import inspect, json, sys
+import inspect, re, sys
 from argparse import SUPPRESS, ArgumentParser
+from contextlib import nullcontext, redirect_stdout
+from difflib import get_close_matches
 from functools import wraps
+from json import dumps, loads
 from pathlib import Path
 from typing import get_args
 from fastcore.docments import docments
 import robin_nb
 
 # %% ../nbs/88_command.ipynb #c4a15f12
+def _meant(said, known, dashes=''):
+    near = get_close_matches(said, known, n=1)
+    return f' (did you mean {dashes}{near[0]}?)' if near else ''
+
+_TAKES = dict(float='a number such as 0.1', int='a whole number such as 10')
+
 class _Parser(ArgumentParser):
     def error(self, message):
+        if flag := re.search('^unrecognized arguments: (--[^= ]+)', message):
+            known = [action.dest for action in self._actions if action.option_strings]
+            message = f"no argument {flag[1]}{_meant(flag[1][2:], known, '--')}"
+        if wrong := re.fullmatch(r'argument (.+): invalid (\w+) value: (.+)', message):
+            message = f'{wrong[1]} takes {_TAKES[wrong[2]]}; got {wrong[3]}'
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
+# %% ../nbs/88_command.ipynb #85568b7f
 _BARE = ('file','what')               # said without a flag, even where they may be left out
 
 def _add(made, name, p, names):
@@ -44,32 +59,69 @@ def _add(made, name, p, names):
 # %% ../nbs/88_command.ipynb #cdc2059e
 def parser(command)->ArgumentParser:
     "What `command` takes from a terminal; it finds only what was said"
-    names = json.loads((Path(robin_nb.__file__).parent/'assets'/'names.json').read_text())
+    names = loads((Path(robin_nb.__file__).parent/'assets'/'names.json').read_text())
     made = _Parser(command.__name__, description=command.__doc__, argument_default=SUPPRESS,
                    allow_abbrev=False)
     comments = docments(inspect.unwrap(command), full=True, returns=False, eval_str=True)
     for name,p in comments.items():
         _add(made, name, p, names)
+    made.add_argument('--json', action='store_true',
+                      help='Print one JSON document; tables and progress go to stderr')
     return made
 
 # %% ../nbs/88_command.ipynb #69731e5f
 COMMANDS = {}
 
+def _written(facts):
+    "`facts` as JSON, which has no word for NaN and infinity: they are null"
+    return dumps(loads(dumps(facts), parse_constant=lambda _: None), indent=1)
+
 def command(function):
-    "`function` as a command: `main` knows its name, and its foreseen errors are one line each"
+    """`function` as a command: `main` knows its name, its foreseen errors are one line each, and
+    with json=True what it returns is printed as JSON, and nothing else"""
     @wraps(function)
-    def run(*args, **kw):
+    def run(*args, json=False, **kw):
         with robin_nb.core.one_line_errors(function.__name__):
-            return function(*args, **kw)
+            with redirect_stdout(sys.stderr) if json else nullcontext():
+                facts = function(*args, **kw)
+            if json:
+                print(_written(facts))
+            return facts
     COMMANDS[function.__name__] = run
     return run
 
+# %% ../nbs/88_command.ipynb #891ce62a
+def _listed(program, known):
+    "What `program --help` prints: the `known` commands, each with the first line of its docstring"
+    lines = [f'usage: {program} COMMAND ...', '']
+    for name,function in sorted(known.items()):
+        does = inspect.getdoc(function).splitlines()[0].rstrip(',:')
+        lines.append(f'  {name:<10} {does}')
+    return '\n'.join([*lines, '', f'{program} COMMAND --help says what it takes.'])
+
+def _named_command(program, word):
+    "The command that the first `word` names; help, version and other words end here"
+    known = {name.removeprefix('robin_'): function for name,function in COMMANDS.items()}
+    if word in known:
+        return known[word]
+    if word in ('', '-h', '--help'):
+        print(_listed(program, known))
+        sys.exit()
+    if word=='--version':
+        print('robin_nb', robin_nb.__version__)
+        sys.exit()
+    names = ', '.join(sorted(known))
+    print(f"{program}: say {names}, then what that takes; got {word!r}{_meant(word, known)}",
+          file=sys.stderr)
+    sys.exit(2)
+
+# %% ../nbs/88_command.ipynb #a533fa95
 def main():
-    "Run the command that the program's name says, or the first word (`-m robin_nb.cli prune`)"
+    "Run the command that the program's name says, or the first word (`robin prune`)"
     name, words = Path(sys.argv[0]).stem, sys.argv[1:]
-    if name not in COMMANDS:
-        name, words = f"robin_{' '.join(words[:1])}", words[1:]
-    if name not in COMMANDS:
-        known = ', '.join(sorted(c.removeprefix('robin_') for c in COMMANDS))
-        sys.exit(f"robin_nb.cli: say {known}, then what that takes; got {name[6:]!r}")
-    COMMANDS[name](**vars(parser(COMMANDS[name]).parse_args(words)))
+    if name in COMMANDS:
+        chosen = COMMANDS[name]
+    else:
+        program = 'robin_nb.cli' if name=='cli' else 'robin'
+        chosen, words = _named_command(program, ''.join(words[:1])), words[1:]
+    chosen(**vars(parser(chosen).parse_args(words)))

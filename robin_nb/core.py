@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['test_same', 'set_seed', 'fork_rng', 'derived_seed', 'default_device', 'ranks', 'gather', 'all_sum', 'gather_rows',
-           'replacing', 'held', 'nearest', 'Registry', 'write_json', 'load_saved', 'same_run', 'one_line_errors',
-           'Table']
+           'check_folder', 'replacing', 'held', 'nearest', 'taken', 'Registry', 'write_json', 'load_saved', 'same_run',
+           'one_line_errors', 'Table']
 
 # %% ../nbs/00_core.ipynb #885ad16e
 import inspect, json, os, random, re, secrets, sys
@@ -48,6 +48,8 @@ def fork_rng(seed:int|None=None):
 # %% ../nbs/00_core.ipynb #2dbde607
 def derived_seed(*numbers:int)->int:
     "A seed below 2^32 for `numbers` such as (seed, epoch, batch)"
+    if min(numbers) < 0:
+        raise ValueError(f"a seed must be at least 0; got {min(numbers)}")
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 # %% ../nbs/00_core.ipynb #5a4c3acd
@@ -89,10 +91,20 @@ def gather_rows(t):
     return torch.cat([part[:n] for part,n in zip(parts, sizes)])
 
 # %% ../nbs/00_core.ipynb #1487c6de
+def check_folder(folder):
+    "NotADirectoryError, which names it, if a file stands where `folder` should be, or above it"
+    folder = Path(folder)
+    there = next(f for f in (folder, *folder.parents) if f.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"{there} is a file; name another folder than {folder}")
+
 @contextmanager
 def replacing(file):
     "A path to write to; it takes the place of `file` if the block ends well, else it vanishes"
     file = Path(file)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder; name a file, such as one in it")
+    check_folder(file.parent)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f'.{file.name}.{secrets.token_hex(8)}{file.suffix}')
     try:
@@ -185,6 +197,12 @@ def nearest(
     raise ValueError(f"{what} must be one of {', '.join(known)}; got {name!r}{help}")
 
 # %% ../nbs/00_core.ipynb #0f010646
+def taken(maker, facts:dict)->dict:
+    "Those of `facts` that `maker` has a parameter for"
+    asked = inspect.signature(maker).parameters
+    return {fact: v for fact,v in facts.items() if fact in asked}
+
+# %% ../nbs/00_core.ipynb #455cb06a
 class Registry(dict):
     "Makers of one `kind`, by name; ValueError, with what was meant, for other names"
     kinds = {}                                                       # all registries
@@ -209,7 +227,7 @@ class Registry(dict):
 
     def make(self, name:str, **facts):
         "What the maker of `name` makes of those `facts` that it takes"
-        return self[name](**{fact: v for fact,v in facts.items() if fact in self.arguments(name)})
+        return self[name](**taken(self[name], facts))
 
     @contextmanager
     def having(self, name:str, maker, passes=None):

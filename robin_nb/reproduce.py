@@ -303,6 +303,7 @@ def _run_all(wanted, what, scale, dls, out, minutes):
         print(f"{j}/{len(wanted)} {c['cell']}: {r['clean']['accuracy']:.1%} clean, "
               f"{r['robust']['accuracy']:.1%} robust, {r['seconds']:.0f} s", flush=True)
     print(f'{len(rows)} cells in {out}/cells.csv, the table in {out}/{what}.md')
+    return rows
 
 # %% ../nbs/82_reproduce.ipynb #2adf5148
 def run_cells(
@@ -315,8 +316,8 @@ def run_cells(
     seeds:int=0,          # So many; 0: those of the scale
     only:str='',          # Of this recipe only
     minutes:float=150,    # Begin no cell after so many
-    dry_run:bool=False):  # Print their names and stop
-    "Run the cells of `what` that `out` does not hold yet, and put all that it holds together"
+    dry_run:bool=False)->list:  # Print their names and stop
+    "Run the cells of `what` that `out` does not hold yet; rows of all that it holds"
     s = nearest(scale, SCALES, 'scale') | dict(name=scale)
     s |= dict(data=data or s['data'], seeds=list(range(seeds)) if seeds else s['seeds'])
     out = out or f'runs/{what}-{scale}'
@@ -327,11 +328,11 @@ def run_cells(
     wanted = shard(wanted, part)
     if dry_run:
         print(*(c['cell'] for c in wanted), f'{len(wanted)} cells', sep='\n')
-        return
+        return [c['cell'] for c in wanted]
     settings = {k: v for k,v in s.items() if k != 'seeds'} | dict(what=what)
     same_run(out, 'settings.json', settings)
     dls = _data(s, root)
     for c in wanted:
         Job(**_wanted(c, s, dls))                                      # or a ValueError
     write_json(settings, Path(out)/'settings.json')
-    _run_all(wanted, what, s, dls, out, minutes)
+    return _run_all(wanted, what, s, dls, out, minutes)

@@ -71,6 +71,12 @@ def sgd(
     norm_lr:float|None=None,  # Learning rate of norms and biases; default `lr`
 )->Callable:
     "SGD for `fit`: called with the parameters it gives the optimizer"
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must be in [0,1); got {momentum}")
+    rates = dict(lr=lr, weight_decay=weight_decay, norm_lr=norm_lr or 0)
+    for name,rate in rates.items():
+        if not rate >= 0:
+            raise ValueError(f"{name} must be at least 0; got {rate}")
     def make(params):
         groups = param_groups(params, lr, weight_decay, norm_lr)
         return torch.optim.SGD(groups, lr=lr, momentum=momentum)

@@ -1,5 +1,5 @@
 "The commands' own argument parser: both spellings of a flag, names in help, and what you say wins."
-import json, os, subprocess, sys
+import json, os, subprocess, sys, time
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import get_args
@@ -81,6 +81,47 @@ assert not heavy, heavy
     r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert r.returncode==0, r.stderr
 
+GROUP = "import sys; sys.argv[0] = 'bin/robin'; from robin_nb.cli import main; main()"
+
+def robin(*words):
+    "What comes of `robin` and these words"
+    return subprocess.run([sys.executable, '-c', GROUP, *words], capture_output=True, text=True)
+
+def test_the_group_lists_the_commands():
+    "One line each, at once; and the script is installed"
+    assert 'robin=robin_nb.cli:main' in (ROOT/'settings.ini').read_text().split()
+    start = time.perf_counter()
+    r = robin('--help')
+    seconds = time.perf_counter()-start
+    lines = r.stdout.splitlines()
+    assert r.returncode==0 and seconds < 1, (seconds, r.stderr)
+    for name in COMMANDS:
+        line, = [line.split() for line in lines if line.startswith(f"  {name.removeprefix('robin_')} ")]
+        assert command(name).__doc__.split()[:3]==line[1:4]
+    assert max(map(len, lines)) <= 80 and robin().stdout==r.stdout
+
+def test_the_group_is_light():
+    code = f"""
+import contextlib, sys
+from robin_nb.cli import main
+for words in ['--help'], ['prune', '--help'], ['--version'], ['prnue']:
+    sys.argv = ['robin', *words]
+    with contextlib.suppress(SystemExit): main()
+heavy = {{'torch','torchvision','numpy','matplotlib','safetensors','tqdm'}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert r.returncode==0, r.stderr
+
+def test_a_command_of_the_group():
+    assert robin('prune', '--help').stdout==subprocess.run(
+        [str(Path(sys.executable).parent/'robin_prune'), '--help'], capture_output=True, text=True).stdout
+    r = robin('prnue')
+    assert r.returncode==2 and len(r.stderr.splitlines())==1 and 'did you mean prune?' in r.stderr, r.stderr
+    assert robin('prune', '--keep', '2').returncode==2
+    import robin_nb
+    assert robin('--version').stdout.split()==['robin_nb', robin_nb.__version__]
+
 def test_the_oldest_fastcore(tmp_path):
     "The oldest fastcore that settings.ini allows"
     oldest, = [f for f in floors(settings(ROOT)['requirements']) if f.startswith('fastcore==')]
@@ -156,3 +197,48 @@ def test_one_bar_over_the_whole_run(monkeypatch, tmp_path):
     assert len(made)==2 and not bar.leave
     monkeypatch.setattr(sys.stderr, 'isatty', lambda: False)
     assert run(9).disable
+
+DRY = dict(data='stripes', widths='4,8,16', keep=.3, bs=100, steps=3, epochs=2)
+
+def files(folder): return {f: f.read_bytes() for f in folder.rglob('*') if f.is_file()}
+
+def test_a_dry_run_tells_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    "Layers, passes, steps, minutes and bytes; not even a folder, and a run that is there stays as it is"
+    monkeypatch.chdir(tmp_path)
+    prune = command('robin_prune')
+    plan = prune(**DRY, objective='trades', dry_run=True)
+    said = capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    assert (plan['forwards'], plan['backwards'], plan['batches'], plan['steps'])==(7, 5, 20, 40)
+    for words in ('conv2', 'budget power, keep 0.3', '2 epochs of 20 batches', '7 forwards and 5 backwards', f"{plan['bytes']:,} bytes",
+                  'minutes on this machine', 'estimate', 'nothing was written'):
+        assert words in said, said
+    found = prune(**DRY, quiet=True, no_figures=True)
+    assert (plan['layers'], plan['bytes'])==(found['layers'], found['bytes'])
+    assert plan['settings']==found['settings'] | dict(objective='trades')
+    before = files(tmp_path)
+    prune(**DRY | dict(keep=.2), dry_run=True)
+    assert files(tmp_path)==before
+
+@pytest.mark.parametrize('said', [dict(dense=True), dict(objective='clean'), dict(objective='free'), dict(rules='clip'),
+                                  dict(bs=2000), dict(bf16=True, channels_last=True)], ids=str)
+def test_a_dry_run_of_anything(said, capsys):
+    plan = command('robin_prune')(**DRY | said, dry_run=True)
+    assert plan['minutes'] >= 0 and plan['steps'] >= 2 and plan['bytes'] > 0
+    assert ('conv2' in capsys.readouterr().out) != said.get('dense', False)
+
+def test_a_dry_run_is_about_right(tmp_path):
+    "The default run, in few epochs; machines are busy, so it may be off by a factor of 3"
+    prune, said = command('robin_prune'), dict(epochs=2, quiet=True, no_figures=True, out=str(tmp_path/'x'))
+    plan = prune(**said, dry_run=True)
+    start = time.perf_counter()
+    prune(**said)
+    assert 1/3 < 60*plan['minutes']/(time.perf_counter()-start) < 3
+
+def test_what_is_no_setting(tmp_path):
+    "Where a run is written, how long it may take and what it prints do not make another run of it"
+    from robin_nb.cli import settings_of
+    elsewhere = dict(preset='', out='x', minutes=1., restart=True, no_figures=True, quiet=True, dry_run=True)
+    assert settings_of(elsewhere)==settings_of({})
+    assert set(signature(command('robin_prune')).parameters)==set(settings_of({})) | set(elsewhere)
+    assert settings_of(dict(preset='rn34-cifar10', keep=.1))['bs']==256

@@ -19,9 +19,9 @@ def test_all_rows_are_those_of_the_readme():
 
 @pytest.mark.parametrize('rows', [demo.QUICK, demo.ALL], ids=['quick','all'])
 def test_rivals_get_what_ours_gets(rows):
-    ours = demo.settings(rows[demo.OUR_NAME])
+    ours = demo.settings_of(rows[demo.OUR_NAME])
     for name,recipe in rows.items():
-        theirs = demo.settings(recipe)
+        theirs = demo.settings_of(recipe)
         same = ['data','model','bs','eps','norm','steps','every','seed']
         if rows is demo.QUICK or 'clean' not in name: same.append('epochs')
         if 'clean' not in name: same.append('objective')
@@ -36,7 +36,7 @@ def test_make_hands_the_rows_on(said, rows):
 
 def test_other_settings_are_not_taken_over(tmp_path):
     recipe = dict(TINY, train_norm=True)
-    report = dict(settings=demo.settings(recipe))
+    report = dict(settings=demo.settings_of(recipe))
     (tmp_path/'report.json').write_text(json.dumps(report))
     assert demo.stored(tmp_path, recipe)==report
     assert demo.stored(tmp_path, dict(recipe, epochs=2)) is None

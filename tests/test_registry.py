@@ -1,12 +1,12 @@
 "A toy of every kind, one statement each, goes all the way: search, save, pack, judge, verify."
-import json
+import inspect, json
 from dataclasses import dataclass
 import pytest, torch, torch.nn as nn
 import robin_nb.apgd, robin_nb.more_objectives, robin_nb.recipes    # they register what is theirs
 from robin_nb.binary import INITS, binary_
 from robin_nb.budgets import BUDGETS
 from robin_nb.cli import robin_evaluate, robin_info, robin_pack, robin_prune, robin_unpack
-from robin_nb.core import Registry
+from robin_nb.core import Registry, taken
 from robin_nb.data import DATA, load_data
 from robin_nb.loop import Callback
 from robin_nb.maps import MAPS, ScoreMask
@@ -108,3 +108,12 @@ def test_every_kind_is_in_one_place():
 def test_objectives_say_their_cost(name):
     forwards, backwards = OBJECTIVES[name].passes(5)
     assert forwards >= backwards >= 1
+
+def test_facts_are_looked_up_once(monkeypatch):
+    "However many facts there are; and who wants them without the thing gets the same ones"
+    asked, signature = [], inspect.signature
+    monkeypatch.setattr(inspect, 'signature', lambda maker: asked.append(maker) or signature(maker))
+    facts = dict(ball=Linf(.1), steps=3, seed=0, colour='red')
+    ATTACKS.make('pgd', **facts)
+    assert asked==[ATTACKS['pgd']]
+    assert taken(ATTACKS['pgd'], facts)==dict(ball=Linf(.1), steps=3, seed=0)

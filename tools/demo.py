@@ -9,14 +9,14 @@
 
 Everything is resumed: a row whose report is there, of the same settings, is not trained again.
 """
-import argparse, inspect, itertools, json
+import argparse, itertools, json
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from matplotlib import pyplot as plt
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from tqdm.auto import tqdm
-from robin_nb.cli import bytes_of, config_of, robin_prune
+from robin_nb.cli import bytes_of, config_of, robin_prune, settings_of
 from robin_nb.core import Table, one_line_errors, replacing, set_seed, write_json
 from robin_nb.data import load_data
 from robin_nb.evaluate import judge
@@ -62,17 +62,11 @@ PLANS = dict(quick=QUICK, all=ALL)
 def slug(name):
     return ''.join(c if c.isalnum() else '-' for c in name.lower().replace('±', '')).strip('-')
 
-def settings(recipe):
-    "All settings of a run, the unsaid ones too, as its report holds them"
-    defaults = {k: p.default for k,p in inspect.signature(robin_prune).parameters.items()}
-    elsewhere = ('out','preset','minutes','restart','no_figures','quiet')
-    return {k: v for k,v in (defaults | recipe).items() if k not in elsewhere}
-
 def stored(folder, recipe):
     "The report in `folder`, if it is one of these settings"
     file = folder/'report.json'
     report = json.loads(file.read_text()) if file.exists() else {}
-    return report if report.get('settings')==settings(recipe) else None
+    return report if report.get('settings')==settings_of(recipe) else None
 
 # Training under one bar
 def seconds_an_epoch(recipe):
@@ -86,7 +80,7 @@ def seconds(recipe): return (recipe['epochs']+3)*seconds_an_epoch(recipe)      #
 def moving(bar, name, recipe):
     "`bar` moves with each step of an optimizer, and at the end stands where this row ends"
     end = bar.n+seconds(recipe)
-    batches = len(load_data(settings(recipe)['data'], bs=recipe['bs']).train)
+    batches = len(load_data(settings_of(recipe)['data'], bs=recipe['bs']).train)
     def step(*_): bar.update(seconds_an_epoch(recipe)/batches)
     hook = register_optimizer_step_post_hook(step)
     bar.set_description_str(name)
@@ -113,7 +107,7 @@ def trained(rows, out, no_figures=False):
 
 def random_mask(recipe, folder, restart):
     "The control: what `robin_prune` does with `recipe`, but the scores stay as they were drawn"
-    s,ball = SimpleNamespace(**settings(recipe)),Linf(float(recipe['eps']))
+    s,ball = SimpleNamespace(**settings_of(recipe)),Linf(float(recipe['eps']))
     set_seed(s.seed)
     dls = load_data(s.data, bs=s.bs, seed=s.seed, augment=s.augment)
     config = config_of(s, dls, ball)
@@ -127,7 +121,7 @@ def random_mask(recipe, folder, restart):
     history = fit(net, dls, s.epochs, objective, opt=opt, callbacks=callbacks, seed=s.seed)
     test = dict(clean=judge(net, dls.test).as_dict(),
                 robust=judge(net, dls.test, pgd(ball, 20)).as_dict())
-    write_json(dict(settings=settings(recipe), config=config, bytes=bytes_of(net),
+    write_json(dict(settings=settings_of(recipe), config=config, bytes=bytes_of(net),
                     layers=list(mask_table(net)), test=test, history=list(history),
                     seconds=round(sum(r['seconds'] for r in history), 1)), folder/'report.json')
 

@@ -4,7 +4,7 @@
 import re
 from importlib import import_module
 from pathlib import Path
-from robin_nb.cli import PRESETS, arch_names, attack_names
+from robin_nb.cli import PRESETS, arch_names, attack_names, map_names
 from robin_nb.core import Registry, write_json
 from robin_nb.data import load_data
 from robin_nb.packed import save_packed
@@ -18,16 +18,11 @@ def offered(f, *args, **kw):
     except ValueError as e: names = re.search(r'must be (?:one of )?(.+?); got', str(e))[1]
     return re.split(r', | or ', names)
 
-def score_maps():
-    "Maps that `sparsify` can put on a layer"
-    from robin_nb.maps import MAPS, ScoreMask
-    return [name for name,made in MAPS.items() if isinstance(made, type) and issubclass(made, ScoreMask)]
-
 def truth():
     "The names of the package, by parameter"
     for module in 'more_objectives','methods','rules': import_module(f'robin_nb.{module}')      # they register theirs
     def of(kind): return list(Registry.kinds[kind])
-    return dict(preset=list(PRESETS), data=of('data'), init=of('init'), budget=of('budget'), map=score_maps(),
+    return dict(preset=list(PRESETS), data=of('data'), init=of('init'), budget=of('budget'), map=map_names(),
                 rules=of('rule'), scale=list(SCALES), only=of('recipe'), model=list(arch_names()), norm=of('norm'),
                 objective=of('objective'), attack=attack_names(),
                 statistics=offered(save_packed, None, None, None, '?'),
