@@ -79,7 +79,7 @@ def _figures(model, history, dls, ball, dense, out):
     import torch
     from matplotlib import pyplot as plt
     device = next(model.parameters()).device
-    x,y = [t[:8].to(device) for t in next(iter(dls.test))[:2]]
+    x,y = [t[:8].to(device) for t in next(iter(dls.test or dls.valid))[:2]]
     d = rb.pgd(ball, 20)(model, x, y)
     with torch.no_grad():
         before, after = (model(t).argmax(1) for t in (x, x+d))
@@ -154,18 +154,29 @@ def _reported(o, net, config, history, results):
     versions = dict(robin_nb=rb.__version__, torch=torch.__version__,
                     python=platform.python_version())
     best = history.best
-    return dict(settings=vars(o), finished=len(history)==o.epochs,
+    judged = {name: r.as_dict() for name,r in zip(('clean','robust'), results)}
+    return dict(settings=vars(o), finished=len(history)==o.epochs, test=judged or None,
                 best_epoch=best and best['epoch'], config=config, versions=versions,
                 bytes=bytes_of(net), layers=[] if o.dense else list(rb.mask_table(net)),
-                test={name: r.as_dict() for name,r in zip(('clean','robust'), results)},
                 seconds=round(sum(r['seconds'] for r in history), 1), history=list(history))
 
 # %% ../nbs/90_cli.ipynb #c538f073
+def _told(report, results, out, quiet):
+    "Say how far the run came, and what was judged"
+    done,epochs = len(report['history']),report['settings']['epochs']
+    if done < epochs:
+        print(f"stopped after {done} of {epochs} epochs; the same command goes on")
+    unjudged = 'no test part: nothing was judged; validation chose this network'
+    if not quiet:
+        print(*results or [unjudged], f"{report['bytes']:,} bytes, in {out}", sep='\n')
+
+# %% ../nbs/90_cli.ipynb #03a6e88c
 def _prune(out, minutes, restart, no_figures, quiet, **asked):
     o, out, device = SimpleNamespace(**asked), Path(out), _join()
     ball = _ball(o.norm, o.eps)
     rb.set_seed(o.seed)
-    dls = rb.load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment).to(device)
+    dls = rb.load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment, size=o.size)
+    dls = dls.to(device)
     config = config_of(o, dls, ball)
     net = rb.build_model(config).to(device)
     objectives = rb.more_objectives.OBJECTIVES
@@ -179,15 +190,12 @@ def _prune(out, minutes, restart, no_figures, quiet, **asked):
     if rank:
         _leave()                                                      # one of them writes
     rb.save_model(net, out/'model.safetensors', config)
-    results = [rb.judge(net, dls.test, a) for a in (None, rb.pgd(ball, 20))]
+    results = [rb.judge(net, dls.test, a) for a in (None, rb.pgd(ball, 20)) if dls.test]
     report = _reported(o, net, config, history, results)
     if not no_figures:
         _figures(net, history, dls, ball, o.dense, out)
     rb.core.write_json(report, out/'report.json')
-    if not report['finished']:
-        print(f"stopped after {len(history)} of {o.epochs} epochs; the same command goes on")
-    if not quiet:
-        print(*results, f"{report['bytes']:,} bytes, in {out}", sep='\n')
+    _told(report, results, out, quiet)
     if world > 1:
         _leave()
 
@@ -254,6 +262,7 @@ def robin_prune(
     preset:str='',             # Settings of a published run; what you say yourself wins
     data:str='fashion_mini',   # An .npz file, a folder of class folders, or a known data set
     root:str|None=None,        # Where downloaded sets are kept
+    size:int|None=None,        # Side of pictures from a folder; default theirs, at most 64
     model:str='small_cnn',     # The network
     widths:str='',             # 16,32,64 for small_cnn; one number for a ResNet
     keep:float=.1,             # Share of all weights that stays, in (0,1]
@@ -272,8 +281,7 @@ def robin_prune(
     restart:bool=False,  # Do not go on from a checkpoint in `out`
     **kwargs
 ):
-    """Find a robust +-1 network inside a random one, and write model.safetensors, report.json and
-    figures to `out`"""
+    "Find a robust +-1 network in a random one; write its file, report.json and figures to `out`"
     asked = locals() | kwargs
     del asked['preset'], asked['kwargs']
     _prune(**asked)
@@ -296,7 +304,8 @@ def _opened(o, report):
     model,config = open_model(file)
     source = o.data or report.get('data') or config['source']
     model.to(rb.core.default_device())
-    return model, config, source, rb.load_data(source, o.root).test
+    size = config.get('shape', [None])[-1]                            # as it was trained
+    return model, config, source, rb.load_data(source, o.root, size=size).test
 
 def _verify(o):
     try:
