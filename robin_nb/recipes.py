@@ -20,7 +20,7 @@ from .binary import INITS
 from .masks import n_kept
 from .budgets import BUDGETS, global_counts
 from .matrices import check_prunable, prunable
-from .maps import ScoreMask, bake, mask_table
+from .maps import ScoreMask, bake, score_maps
 from .lbn import LastBatchNorm
 from .files import build_model
 from .data import as_data
@@ -332,7 +332,7 @@ def _finished(job, model):
         return network, None
     budget = r.budget
     if searched and budget=='global':                                 # counted once, when drawn
-        budget = [row['k'] for row in mask_table(model)[:-1]]
+        budget = [int(q.k) for q in score_maps(model).values()]
     sparse = dict(keep=r.keep, p=r.p, seed=job.seed, init=r.init, budget=budget)
     other = STARTS[r.phases[-1].start].config
     config = other(job) if other else job.config
