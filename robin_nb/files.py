@@ -46,6 +46,7 @@ def _sparsified(model, sparse):
     with warnings.catch_warnings(action='ignore'):                    # the config was asked to
         return sparsify(model, budget=budget, init=init, map=made, **sparse)
 
+# %% ../nbs/27_files.ipynb #23077145
 def build_model(config:dict, build=None)->nn.Module:
     """The model of `config`: 'arch' with its 'args', and in 'sparse', if it is, the masks
 
@@ -77,7 +78,7 @@ def load_strictly(model, state, otherwise:str):
 
 # %% ../nbs/27_files.ipynb #7c5bc43e
 @torch.no_grad()
-def _asked(model, shape):
+def _logits_of(model, shape):
     "The logits of plain `model`, in eval mode on the CPU, for two random pictures of `shape`"
     first = next(iter(prunable(model).values())).weight
     shape, g = shape or (first.shape[1], 32, 32), torch.Generator().manual_seed(0)
@@ -99,7 +100,7 @@ def check_same(model, built, shape=None):
     """ValueError unless `built` gives the logits of `model`: with the same tensors it may not
 
     Both in eval mode on the CPU; asked about pictures of `shape` (c,h,w), by default 32x32."""
-    if not _alike(_asked(model, shape), _asked(built, shape), 1e-4):
+    if not _alike(_logits_of(model, shape), _logits_of(built, shape), 1e-4):
         raise ValueError("the config does not describe this model: with the same tensors it gives "
                          "other logits (another stride, activation, or eps of a norm?)")
 
@@ -120,8 +121,9 @@ def _told_by(model):
                  keep_pretrained=any(q.values=='pretrained' for q in maps.values()))
     return said | {name: v for name,v in facts.items() if v}
 
+# %% ../nbs/27_files.ipynb #7536ad22
 def full_config(model, config:dict, build=None)->dict:
-    "`config` with what `model` and its builder say themselves: 'arch', 'sparse', and some 'answers'"
+    "`config` with what `model` and its builder say: 'arch', 'sparse', and some 'answers'"
     function = getattr(build, 'func', build)                          # of a partial
     config = dict(arch=getattr(function, '__name__', 'network'), args={}) | config
     said = config.get('sparse', {})
@@ -129,8 +131,8 @@ def full_config(model, config:dict, build=None)->dict:
         config['sparse'] = _told_by(model) | said
     maker = build or ARCHS[config['arch']]
     if build or not maker.__module__.startswith('robin_nb.'):
-        z = _asked(bake(model).cpu().eval(), config.get('shape'))[:,:10].flatten()
-        config['answers'] = [float(f'{v:.5g}') for v in z.tolist()]
+        z = _logits_of(bake(model).cpu().eval(), config.get('shape'))[:,:10]
+        config['answers'] = [float(f'{v:.5g}') for v in z.flatten().tolist()]
     return json.loads(json.dumps(config))
 
 def check_known(file, config:dict, build=None):
@@ -141,13 +143,13 @@ def check_known(file, config:dict, build=None):
                          f"that builds it: load({str(file)!r}, build={arch})")
 
 def check_answers(model, config:dict, tol:float=1e-3):
-    "ValueError unless plain `model` gives the 'answers' of its `config`, where it has some; to `tol`"
+    "ValueError unless plain `model` gives the 'answers' of its `config`, if any, to a share `tol`"
     if 'answers' not in config:
         return
-    z = _asked(model, config.get('shape'))[:,:10].flatten()
+    z = _logits_of(model, config.get('shape'))[:,:10].flatten()
     if not _alike(torch.tensor(config['answers']), z.float(), tol):
-        raise ValueError(f"this {config['arch']} has the tensors of the network that was saved, and "
-                         "gives other logits; build it as it was built then")
+        raise ValueError(f"this {config['arch']} has the tensors of the network that was saved, "
+                         "and gives other logits; build it as it was built then")
 
 # %% ../nbs/27_files.ipynb #ad18a3e2
 def save_model(
@@ -169,6 +171,7 @@ def save_model(
     with replacing(file) as part:
         part.write_bytes(save(whole, metadata={'robin_nb': json.dumps(config)}))
 
+# %% ../nbs/27_files.ipynb #fb109c0d
 def load_model(
     file,                # Written by `save_model`
     build=None,          # As it was saved with

@@ -196,8 +196,7 @@ class Run(Events):
     def fit(self)->History:
         "Train, and leave the model in eval mode"
         try:
-            with self.scope():
-                self.enter(logits_of(self.model))
+            with self.scope(), logits_of(self.model):
                 self('begin')
                 self('ready')
                 while len(self.history) < self.epochs and not self.stop:

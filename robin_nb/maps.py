@@ -94,6 +94,14 @@ def _check_quiet(model, matrices):
                   "drawn get loud; wrap the model first: sparsify(add_lbn(model), ...)",
                   stacklevel=3)
 
+def _as_weights(w, k, a, map):
+    "A `map` whose scores are the trained weights `w`, scaled to (-a,a)"
+    made = map(w, k, a)
+    made.scores.data = a*w.detach()/w.abs().max()
+    made.values = 'pretrained'
+    return made
+
+# %% ../nbs/22_maps.ipynb #52918d8a
 def sparsify(
     model:nn.Module,          # Any model; changed in place
     keep:float,               # Share of the weights of its matrices that stays, in (0,1]
@@ -119,17 +127,14 @@ def sparsify(
     for number,(q,k) in enumerate(zip(matrices.values(), counts)):
         if not keep_pretrained:
             init(q.weight, seed=seed, layer=number)
-        made = map(q.weight, k, a)
-        if keep_pretrained:
-            made.values = 'pretrained'
-            made.scores.data = a*q.weight.detach()/q.weight.abs().max()
+        made = _as_weights(q.weight, k, a, map) if keep_pretrained else map(q.weight, k, a)
         parametrize.register_parametrization(q.module, q.name, made)
     return model
 
 # %% ../nbs/22_maps.ipynb #a51997e0
 def score_maps(model)->dict[str,ScoreMask]:
     "The maps with scores of a sparsified `model`, by layer name"
-    found = {}
+    found: dict[str,ScoreMask] = {}
     for name,place in mapped(model).items():
         for q in place.maps:
             if hasattr(q, 'scores'):

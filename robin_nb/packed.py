@@ -67,7 +67,7 @@ def _check_normalize(v, channels):
         raise ValueError("normalize must hold finite means and positive deviations of the channels")
 
 # %% ../nbs/50_packed.ipynb #90e067fa
-def _sparse(config):
+def _asked_for(config):
     "What `config` says of the masks that `prunable` must know"
     said = config.get('sparse') or {}
     return dict(leave=said.get('leave'), embeddings=said.get('embeddings', False))
@@ -84,8 +84,9 @@ def _check_args(config, maker):
         if not _is_like(v, known.get(name)):
             raise ValueError(f"{name} must be as {arch} has it, numbers in 1..65536; got {v!r}")
 
+# %% ../nbs/50_packed.ipynb #1b837935
 def _count(dense, build):
-    "How many weights the network of config `dense` has; no memory is taken, if its maker can do without"
+    "How many weights the network of config `dense` has, without taking memory where it can"
     try:
         with torch.device('meta'):
             net = build_model(dense, build)
@@ -103,7 +104,7 @@ def _plain_model(config, max_weights, build=None):
         raise ValueError(f"a network of {n:,} weights, more than max_weights={max_weights:,}")
     with fork_rng():
         net = bake(build_model(dense, build)).eval()
-    matrices = prunable(net, **_sparse(config))
+    matrices = prunable(net, **_asked_for(config))
     if not build and (means := config['args'].get('normalize')) is not None:
         _check_normalize(means, next(iter(matrices.values())).weight.shape[1])
     for q in matrices.values():
@@ -200,7 +201,7 @@ def _norm_tensors(net, affine):
 
 def _left(net, config):
     "What was left without a mask in `net` of `config`"
-    said = _sparse(config)
+    said = _asked_for(config)
     every = isinstance(said['leave'], str)
     left = left_over(net, **said | dict(leave=None if every else said['leave']))
     return [p.detach() for p in left.values()] if said['leave'] else []
@@ -245,7 +246,7 @@ def _seed(config):
     return seed if type(seed) is int and 0 <= seed < 2**64 else None
 
 def _write(net, config, statistics, affine):
-    parts = _write_layers(prunable(net, **_sparse(config)), _seed(config))
+    parts = _write_layers(prunable(net, **_asked_for(config)), _seed(config))
     about = dict(config=config, signs='stored' if parts['signs'] else 'drawn',
                  statistics=statistics, affine=affine)
     description = json.dumps(about, separators=(',',':')).encode()
@@ -255,7 +256,7 @@ def _write(net, config, statistics, affine):
 def _unsaid(net, config):
     "Copies of the tensors of `net` of `config` that a file has no place for"
     norms = [name for name,m in net.named_modules() if isinstance(m, NORMS)]
-    said = {q.weight.data_ptr() for q in prunable(net, **_sparse(config)).values()}
+    said = {q.weight.data_ptr() for q in prunable(net, **_asked_for(config)).values()}
     said |= {t.data_ptr() for t in _left(net, config)}
     return {name: t.clone() for name,t in net.state_dict().items()
             if t.data_ptr() not in said and name.rpartition('.')[0] not in norms}
@@ -269,11 +270,12 @@ def _check_rounding(file, build):
         raise ValueError("numbers of two bytes for its norms move the logits of this network; "
                          "ask for statistics='fp32'") from None
 
+# %% ../nbs/50_packed.ipynb #521b735e
 def save_packed(
     model:nn.Module,            # Sparsified or plain; weights 0 and ±c in each layer
     file,                       # Its name usually ends with .robin
     config:dict,                # What `build_model` builds it from; may say more
-    statistics:str='fp16',      # How norms, and what was left without a mask, are kept, or fp32
+    statistics:str='fp16',      # How norms, and what has no mask, are kept; or fp32
     build=None,                 # As for `save_model`
 ):
     "Write `model` to `file`, near the entropy of its mask; ValueError where a file cannot hold it"
@@ -338,7 +340,7 @@ def load_packed(
         net = _plain_model(config, max_weights, build)
     with _reading(file, 'weights'):
         seed = _seed(config) if signs=='drawn' else None
-        _read_layers(prunable(net, **_sparse(config)), parts, seed)
+        _read_layers(prunable(net, **_asked_for(config)), parts, seed)
     with _reading(file, 'norms'):
         _read_norms(net, parts['norms'], statistics, affine, _left(net, config))
     with _reading(file, 'written again'):
@@ -351,7 +353,7 @@ def load_packed(
 
 # %% ../nbs/50_packed.ipynb #8161e650
 def packed_table(file, build=None)->Table:
-    """Bytes of every part of a packed `file`, and the least that a random mask of these counts takes
+    """Bytes of every part of a packed `file`, and the least that a random mask like it takes
 
     `build` as for `load_packed`."""
     net,config = load_packed(file, build=build)
@@ -359,7 +361,7 @@ def packed_table(file, build=None)->Table:
     sizes = {name: len(part) for name,part in split_parts(data).items()}
     mask = sizes['channels']+sizes['positions']
     sizes |= dict(frame=len(data)-sum(sizes.values()), all=len(data))
-    weights = [q.weight for q in prunable(net, **_sparse(config)).values()]
+    weights = [q.weight for q in prunable(net, **_asked_for(config)).values()]
     n,k = [w.numel() for w in weights], [int(w.count_nonzero()) for w in weights]
     limit = mask_bytes(n, k)
     sizes[f'limit: {sum(k):,} of {sum(n):,}, log2 C(n,k)'] = round(limit)

@@ -52,6 +52,9 @@ def _turn(model):
     with _TAKING:
         return _TURNS.setdefault(model, threading.RLock())
 
+# %% ../nbs/12_pgd.ipynb #e2afeded
+#| code-summary: "How it is made"
+#| code-fold: true
 @contextmanager
 def logits_of(model):
     "Inside, `model` gives logits where its own output only holds them, as `.logits`"
@@ -190,8 +193,8 @@ def _worst(x, points, watch=None):
         if watch:
             watch(d, l)
     if top.isnan().any():
-        raise FloatingPointError("the loss is nan on some images, so no attack can be trusted; if the "
-                                 "network is new, bn='batch' does without what its norms have seen")
+        raise FloatingPointError("the loss is nan on some images, so no attack can be trusted; if "
+                                 "the network is new, bn='batch' needs no statistics of its norms")
     return worst
 
 # %% ../nbs/12_pgd.ipynb #9c767c64

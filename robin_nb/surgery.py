@@ -54,6 +54,7 @@ def _traced(net):
     except Exception as e:                                            # a stranger's code runs
         return f"a {type(net).__name__} cannot be traced ({' '.join(str(e).split())[:80]})"
 
+# %% ../nbs/46_surgery.ipynb #5a29d562
 class _Channels:
     "The channels of plain `net`, followed along its graph: the flow out of each node"
     def __init__(self, net):
@@ -188,6 +189,16 @@ def drop_dead(model:nn.Module)->nn.Module:
     return net
 
 # %% ../nbs/46_surgery.ipynb #97ac67d5
+def _fold(norm, m):
+    "Make `norm` part of the layer `m` before it"
+    scale,shift = [t.to(m.weight.dtype) for t in norm_affine(norm, torch.double)]
+    m.bias = nn.Parameter(shift + (0 if m.bias is None else scale*m.bias))
+    scale = scale.view(-1, *[1]*(m.weight.ndim-1))
+    m.weight.mul_(scale)
+    if isinstance(m, ConvWithConstant):
+        m.ones.mul_(scale)
+
+# %% ../nbs/46_surgery.ipynb #847fa50d
 @torch.no_grad()
 def fold_norms(net:nn.Module)->nn.Module:
     """A plain network, on the CPU, with the logits of `net` in eval mode: norms are part of layers
@@ -205,15 +216,9 @@ def fold_norms(net:nn.Module)->nn.Module:
         before = node.args[0]
         m = _module(net, before)
         once = len(before.users)==calls.count(before.target)==calls.count(node.target)==1
-        if not once or not isinstance(m, (nn.Conv2d, nn.Linear)):
-            continue
-        scale,shift = [t.to(m.weight.dtype) for t in norm_affine(norm, torch.double)]
-        m.bias = nn.Parameter(shift + (0 if m.bias is None else scale*m.bias))
-        scale = scale.view(-1, *[1]*(m.weight.ndim-1))
-        m.weight.mul_(scale)
-        if isinstance(m, ConvWithConstant):
-            m.ones.mul_(scale)
-        net.set_submodule(node.target, nn.Identity())
+        if once and isinstance(m, (nn.Conv2d, nn.Linear)):
+            _fold(norm, m)
+            net.set_submodule(node.target, nn.Identity())
     return net
 
 # %% ../nbs/46_surgery.ipynb #7ca9f0a2

@@ -35,12 +35,12 @@ class Card(dict):
     def _repr_markdown_(self):
         return self._table()._repr_markdown_()
 
-def _names():
+def _shipped():
     found = [f.name for f in (files('robin_nb')/'zoo').iterdir()]
     return sorted(name.removesuffix('.robin') for name in found if name.endswith('.robin'))
 
 def _file(name, suffix):
-    nearest(name, dict.fromkeys(_names()), 'network')
+    nearest(name, dict.fromkeys(_shipped()), 'network')
     return files('robin_nb')/'zoo'/(name+suffix)
 
 # %% ../nbs/52_zoo.ipynb #bd023e5f
@@ -67,12 +67,13 @@ def load(
         return open_file(name, build)[0]
     return load_packed(_file(name, '.robin'))[0]
 
+# %% ../nbs/52_zoo.ipynb #7d8721b1
 def list_models()->Table:
     """The networks of the zoo, a row each; `card` has the whole protocols
 
     Accuracy clean, under PGD-20 (one restart) and under standard AutoAttack."""
     table = Table()
-    for name in _names():
+    for name in _shipped():
         known = card(name)
         row = {'name': name, **{key: known[key] for key in ('data', 'eps', 'weights')}}
         for key in 'clean','pgd','autoattack':
