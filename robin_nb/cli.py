@@ -183,6 +183,13 @@ def _reported(o, net, config, history, results):
                 seconds=round(sum(r['seconds'] for r in history), 1), history=list(history))
 
 # %% ../nbs/90_cli.ipynb #c538f073
+def _suggest(o, n, shape):
+    "Say what suits few training pictures, `n`, where more or larger ones were taken for granted"
+    small = ['--size 32']*(Path(o.data).is_dir() and shape[-1] > 32)
+    better = small + ['--epochs 60']*(o.epochs < 60) + ['--bs 8']*(o.bs > 8)
+    if n < 2000 and o.model=='small_cnn' and better:
+        print(f"{n:,} pictures are few: try {' '.join(better)}")
+
 def _told(report, results, out, quiet):
     "Say how far the run came, and what was judged"
     done,epochs = len(report['history']),report['settings']['epochs']
@@ -284,6 +291,8 @@ def _prune(**asked):
     dls = rb.load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment, size=o.size)
     dls = dls.to(device)
     config = config_of(o, dls, ball)
+    if not quiet and rb.core.ranks()[0]==0:
+        _suggest(o, len(dls.train.dataset), config['shape'])
     net = rb.build_model(config).to(device)
     objectives = rb.more_objectives.OBJECTIVES
     objective = objectives.make(o.objective, ball=ball, steps=o.steps, seed=o.seed, **dls.facts)

@@ -296,6 +296,16 @@ def _counts(dl):
     return (orders==[SequentialSampler, BatchSampler] and getattr(dl, 'in_order', True)
             and dl.collate_fn is default_collate)                     # another may leave some out
 
+def _together(dl):
+    "The batches of `dl`; what it cannot make a batch of is said in a line"
+    try:
+        yield from dl
+    except (TypeError, RuntimeError) as e:
+        if 'collate' not in str(e) and 'stack expects' not in str(e):
+            raise
+        raise ValueError("this DataLoader makes no batch of its pictures; give the data set itself "
+                         "instead, or a transform that resizes and ends with ToTensor()") from None
+
 class _Triples:
     "The batches of `dl` as (x, y, i)"
     def __init__(self, dl):
@@ -307,7 +317,7 @@ class _Triples:
 
     def __iter__(self):
         counts,n = _counts(self.dl),0
-        for batch in self.dl:
+        for batch in _together(self.dl):
             x,y,i = _triple(batch)
             i = torch.arange(n, n+len(y)) if i is None and counts else i
             n += len(y)

@@ -4,12 +4,14 @@ import subprocess
 import sys
 from collections import UserDict
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 import robin_nb as rb
+import robin_nb.cli
 from robin_nb.data import Files, as_data, as_loader, import_torchvision, load_data, split
 from robin_nb.evaluate import judge
 from robin_nb.objectives import clean
@@ -134,6 +136,12 @@ def test_image_folder_without_a_transform(tmp_path):
     ds = sets.ImageFolder(save(tmp_path/'two', sizes=((12, 12), (20, 16))))
     line = said(batch, ds)
     assert '3x12x12' in line and '3x16x20' in line and 'Resize' in line and 'load_data' in line
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_loader_that_cannot_put_its_pictures_together(workers):
+    for pictures in pil(), [*FIRST[:20], *FIRST[20:, :, 1:]]:
+        dl = DataLoader(Named(image=pictures, label=LABELS), 40, num_workers=workers)
+        assert 'give the data set itself' in said(batch, dl)
 
 def test_a_broken_picture_of_a_users_folder_is_named(tmp_path):
     sets = import_torchvision().datasets
@@ -421,7 +429,17 @@ def test_parts_and_a_size(tmp_path):
     told = report['test']['robust']
     assert f"{told['accuracy']:.1%}" in r.stdout.splitlines()[1] and 'of 40 images' in r.stdout, r.stderr
 
-def test_what_was_said_is_not_suggested(tmp_path):
+@pytest.mark.parametrize('said,n,words', [
+    ({}, 96, '96 pictures are few: try --size 32 --epochs 60 --bs 8\n'), (dict(epochs=90), 96, 'try --size 32 --bs 8\n'),
+    (dict(size=32, epochs=60, bs=8), 96, None), ({}, 2000, None), (dict(model='resnet18'), 96, None),
+    (dict(data='x.npz'), 96, ': try --epochs 60 --bs 8\n')])
+def test_only_what_was_not_said_is_suggested(said, n, words, tmp_path, capsys):
+    asked = SimpleNamespace(**dict(data=str(tmp_path), model='small_cnn', epochs=20, bs=32) | said)
+    rb.cli._suggest(asked, n, [3, 64, said.get('size', 64)])
+    line = capsys.readouterr().out
+    assert words in line if words else not line
+
+def test_nothing_is_said_where_nothing_may_be(tmp_path):
     r = prune(drawn(tmp_path/'d', 10), tmp_path/'x', '--no_figures', '--quiet')
     assert r.returncode==0 and not r.stdout, r.stderr
 
