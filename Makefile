@@ -8,6 +8,7 @@
 # make lab         work through the pages in JupyterLab
 # make curve       the README's figure: robust accuracy against bytes, beside ROWS=all
 # make readme      README.md from nbs/index.ipynb
+# make release-check  the last commit built, then installed and run as by strangers, on each Python (about half an hour)
 # make clean-check do nbdev_export and nbdev_clean leave the tree as it is?
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,7 +16,7 @@ BIN = $(VENV)/bin
 ROWS ?= quick
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo curve test docs browser-test pages bench lab readme clean-check
+.PHONY: demo curve test docs browser-test pages bench lab readme release-check clean-check
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
@@ -24,10 +25,10 @@ $(VENV)/demo: $(BIN)/python settings.ini setup.py constraints.txt
 	$(INSTALL) . --no-compile
 	touch $@
 $(VENV)/dev: $(BIN)/python settings.ini setup.py constraints.txt
-	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,dev]'
+	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,guests,dev]'
 	touch $@
 $(VENV)/docs: $(VENV)/dev
-	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,dev,docs]'
+	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,guests,dev,docs]'
 	touch $@
 # formulas are set by KaTeX while the site is built; the site carries its style and fonts
 build/site/assets/katex/katex.min.css:
@@ -49,7 +50,7 @@ docs: $(VENV)/docs build/site/assets/katex/katex.min.css
 	$(BIN)/python -m sphinx -W --keep-going -q -c tools/site -d build/site/doctrees build/site/src build/site/html
 	@echo "open build/site/html/index.html"
 $(VENV)/browser: $(VENV)/docs
-	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,dev,docs,browser]'
+	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,guests,dev,docs,browser]'
 	touch $@
 browser-test: $(VENV)/browser docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -s
@@ -62,6 +63,8 @@ lab: $(VENV)/dev
 	$(BIN)/jupyter lab nbs
 readme: $(VENV)/dev
 	$(BIN)/python tools/make_readme.py
+release-check:
+	$(PYTHON) tools/release_check.py $(if $(TORCH),--torch '$(TORCH)') $(if $(DIST),--dist '$(DIST)')
 clean-check: $(VENV)/dev
 	PATH="$(abspath $(BIN)):$$PATH" sh -c 'nbdev_export && nbdev_clean'
 	git diff --exit-code

@@ -84,7 +84,7 @@ def _figures(model, history, dls, ball, dense, out):
     import torch
     from matplotlib import pyplot as plt
     device = next(model.parameters()).device
-    x,y = [t[:8].to(device) for t in next(iter(dls.test))[:2]]
+    x,y = [t[:8].to(device) for t in next(iter(dls.test or dls.valid))[:2]]
     d = rb.pgd(ball, 20)(model, x, y)
     with torch.no_grad():
         before, after = (model(t).argmax(1) for t in (x, x+d))
@@ -176,13 +176,22 @@ def _reported(o, net, config, history, results):
     versions = dict(robin_nb=rb.__version__, torch=torch.__version__,
                     python=platform.python_version())
     best = history.best
-    return dict(settings=vars(o), finished=len(history)==o.epochs,
+    judged = {name: r.as_dict() for name,r in zip(('clean','robust'), results)}
+    return dict(settings=vars(o), finished=len(history)==o.epochs, test=judged or None,
                 best_epoch=best and best['epoch'], config=config, versions=versions,
                 bytes=bytes_of(net), layers=[] if o.dense else list(rb.mask_table(net)),
-                test={name: r.as_dict() for name,r in zip(('clean','robust'), results)},
                 seconds=round(sum(r['seconds'] for r in history), 1), history=list(history))
 
 # %% ../nbs/90_cli.ipynb #c538f073
+def _told(report, results, out, quiet):
+    "Say how far the run came, and what was judged"
+    done,epochs = len(report['history']),report['settings']['epochs']
+    if done < epochs:
+        print(f"stopped after {done} of {epochs} epochs; the same command goes on")
+    unjudged = 'no test part: nothing was judged; validation chose this network'
+    if not quiet:
+        print(*results or [unjudged], f"{report['bytes']:,} bytes, in {out}", sep='\n')
+
 class _Enough(Exception):
     "Three steps were timed"
 
@@ -216,10 +225,11 @@ def _expected(o, training, attack, ball):
         rb.fit(**training | dict(callbacks=[*training['callbacks'], clock]))
     validations = -(-o.epochs//o.every)*len(dls.valid)
     valid = _seconds(rb.judge, net, dls.valid, attack, o.bs, o.bs)    # one batch
-    test = _seconds(rb.judge, net, dls.test, rb.pgd(ball, 20), 100)
+    test = _seconds(rb.judge, net, dls.test, rb.pgd(ball, 20), 100) if dls.test else 0
+    tests = -(-len(dls.test.dataset)//100) if dls.test else 0
     steps = o.epochs*clock.steps
     return steps, dict(training=steps*clock.seconds, validation=validations*valid,
-                       test=test*-(-len(dls.test.dataset)//100))
+                       test=tests*test)
 
 # %% ../nbs/90_cli.ipynb #2c9fe601
 def _plan(o, training, attack, ball):
@@ -255,15 +265,12 @@ def _found(o, how, training, config, ball):
     if rank:
         _leave()                                                      # one of them writes
     rb.save_model(net, out/'model.safetensors', config)
-    results = [rb.judge(net, dls.test, a) for a in (None, rb.pgd(ball, 20))]
+    results = [rb.judge(net, dls.test, a) for a in (None, rb.pgd(ball, 20)) if dls.test]
     report = _reported(o, net, config, history, results)
     if not how.no_figures:
         _figures(net, history, dls, ball, o.dense, out)
     rb.core.write_json(report, out/'report.json')
-    if not report['finished']:
-        print(f"stopped after {len(history)} of {o.epochs} epochs; the same command goes on")
-    if not how.quiet:
-        print(*results, f"{report['bytes']:,} bytes, in {out}", sep='\n')
+    _told(report, results, out, how.quiet)
     if world > 1:
         atexit.register(_leave)
     return report | dict(folder=str(out))
@@ -274,7 +281,8 @@ def _prune(**asked):
     ball = _ball(o.norm, o.eps)
     rb.core.check_folder(how.out)
     rb.set_seed(o.seed)
-    dls = rb.load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment).to(device)
+    dls = rb.load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment, size=o.size)
+    dls = dls.to(device)
     config = config_of(o, dls, ball)
     net = rb.build_model(config).to(device)
     objectives = rb.more_objectives.OBJECTIVES
@@ -360,6 +368,7 @@ def robin_prune(
     preset:str='',             # Settings of a published run; what you say yourself wins
     data:str='fashion_mini',   # An .npz file, a folder of class folders, or a known data set
     root:str|None=None,        # Where downloaded sets are kept
+    size:int|None=None,        # Side of pictures from a folder; default theirs, at most 64
     model:str='small_cnn',     # The network
     widths:str='',             # 16,32,64 for small_cnn; one number for a ResNet
     keep:float=.1,             # Share of all weights that stays, in (0,1]
@@ -421,7 +430,8 @@ def _opened(o, report):
     model,config = open_model(file)
     source = o.data or report.get('data') or config['source']
     model.to(rb.core.default_device())
-    return model, config, source, rb.load_data(source, o.root).test
+    size = config.get('shape', [None])[-1]                            # as it was trained
+    return model, config, source, rb.load_data(source, o.root, size=size).test
 
 # %% ../nbs/90_cli.ipynb #0595f553
 def _verify(o):

@@ -8,12 +8,13 @@ __all__ = ['DATA', 'FASHION', 'Indexed', 'Images', 'Batches', 'loader', 'split',
 
 # %% ../nbs/02_data.ipynb #7c402d9c
 import copy, sys, warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, Sampler
 from torch.utils.data import SequentialSampler, default_collate
@@ -30,20 +31,48 @@ class Indexed(Dataset):
         i = torch.as_tensor(i)
         return *self.read(i), i
 
+# %% ../nbs/02_data.ipynb #29201e28
+def _channels_first(x, what='pictures'):
+    "Pictures `x` (n,h,w), (n,h,w,c) or (n,c,h,w), an array or a tensor, with channels first"
+    array,shape = isinstance(x, np.ndarray), tuple(x.shape)
+    if len(shape)==3:
+        return x[:,None]
+    first,last = [len(shape)==4 and shape[axis] in (1,3,4) for axis in (1,-1)]
+    if array and len(shape)==4 and first==last:
+        raise ValueError(f"{what} must be (n,h,w), (n,h,w,c) or (n,c,h,w) with 1, 3 or 4 channels; "
+                         f"got {shape}, and only torch.from_numpy(x) is surely (n,c,h,w)")
+    if first or not last:
+        return x
+    return np.ascontiguousarray(np.moveaxis(x, -1, 1)) if array else x.movedim(-1, 1).contiguous()
+
+# %% ../nbs/02_data.ipynb #c63ca2ce
 def _floats(x):
-    return x.float()/255 if x.dtype==torch.uint8 else x.float()
+    "Pixels of tensor `x` in [0,1]"
+    if x.dtype==torch.uint8:
+        return x.float()/255
+    if not x.is_floating_point() and x.dtype != torch.bool:
+        raise ValueError(f"pictures must be uint8, or floats in [0,1]; got {x.dtype}, "
+                         "so divide by the number that is white, such as x/65535 for 16 bits")
+    return x.float()
 
 def _whole(t, n, what):
-    t = torch.as_tensor(t)
+    "`t`, a list or a tensor of whole numbers (n,), as int64"
+    must = f"{what} must be {n} whole numbers, one for each image"
+    try:
+        t = torch.as_tensor(default_collate(t) if isinstance(t, list) else t)
+    except (TypeError, ValueError, RuntimeError):
+        kinds = ' and '.join(sorted({type(v).__name__ for v in t}))
+        raise ValueError(f"{must}; got {kinds}, so write classes.index(label)") from None
     if t.shape != (n,) or t.is_floating_point():
-        raise ValueError(f"{what} must be {n} whole numbers, one for each image; "
-                         f"got {t.dtype} {tuple(t.shape)}")
+        raise ValueError(f"{must}; got {t.dtype} {tuple(t.shape)}")
     return t.long()
 
+# %% ../nbs/02_data.ipynb #5e00406b
 class Images(Indexed):
-    "Pictures `x` uint8 (n,c,h,w), or floats in [0,1] of any shape, and labels `y` (n,)"
+    """Pictures `x` uint8 or floats in [0,1], (n,h,w), (n,h,w,c) or (n,c,h,w), or points (n,d), and
+    labels `y` (n,)"""
     def __init__(self, x, y):
-        self.x = torch.as_tensor(x)
+        self.x = torch.as_tensor(_channels_first(x))
         if len(self.x) != len(y):
             raise ValueError(f"{len(self.x)} images but {len(y)} labels")
         self.y = _whole(y, len(y), 'labels')
@@ -93,8 +122,22 @@ def loader(ds, bs=128, seed=None, workers=0):
                       num_workers=workers, persistent_workers=workers>0)
 
 # %% ../nbs/02_data.ipynb #a45a00ec
-def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
-    "Places of `n` pictures, sorted, for training and for validation, a share `valid`"
+def _before(y):
+    "The share of its class that stands before each place of labels `y`; a class of one is last"
+    _,y,counts = y.unique(return_inverse=True, return_counts=True)
+    order = y.argsort(stable=True)
+    rank = torch.empty(len(y))
+    rank[order] = (torch.arange(len(y))-(counts.cumsum(0)-counts)[y[order]]).float()
+    return rank/counts[y] + (counts[y]==1)
+
+# %% ../nbs/02_data.ipynb #b2f083d6
+def split(
+    n:int,             # Pictures
+    valid:float=.02,   # Share held out; at least 500 pictures, at most a fifth
+    seed:int=0,
+    y=None,            # Labels (n,): where a fifth is held out, it is a fifth of each class
+)->tuple[Tensor,Tensor]:
+    "Places of `n` pictures, sorted, for training and for validation"
     if not 0 <= valid <= .2:
         raise ValueError(f"valid is a share of at most .2; got {valid}")
     k = min(max(round(valid*n), 500), n//5) if valid else 0
@@ -102,6 +145,8 @@ def split(n:int, valid:float=.02, seed:int=0)->tuple[Tensor,Tensor]:
         raise ValueError(f"nothing is held out of {n} images for validation; bring more images, "
                          f"or a larger share than {valid}")
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    if y is not None and k==n//5:
+        order = order[_before(torch.as_tensor(y).cpu()[order]).argsort(stable=True)]
     return order[k:].sort().values, order[:k].sort().values
 
 class Subset(Indexed):
@@ -151,32 +196,98 @@ class DataLoaders:
         return dict(n_images=len(self.train.dataset), size=self.shape, pad=self.pad)
 
 # %% ../nbs/02_data.ipynb #ba8a573e
+def _is_grey(picture):
+    return set(picture.getbands()) <= set('1LIFAa')
+
+def _eight_bits(picture, mode=None):
+    "A PIL `picture` upright and of `mode` L (grey) or RGB; None: grey if it is"
+    mode = mode or ('L' if _is_grey(picture) else 'RGB')
+    deep = picture.mode.startswith('I;16') or (picture.mode, picture.format)==('I','PNG')
+    picture = ImageOps.exif_transpose(picture)
+    if deep:
+        picture = Image.fromarray((np.asarray(picture)/257).round().astype(np.uint8))
+    if picture.mode in ('I','F'):
+        raise ValueError(f"a picture of mode {picture.mode} has no number that is white; "
+                         "save it with 8 bits")
+    if picture.mode[-1] in 'Aa' or 'transparency' in picture.info:
+        picture = picture.convert('RGBA')
+        picture = Image.alpha_composite(Image.new('RGBA', picture.size, 'white'), picture)
+    return picture.convert(mode)
+
+# %% ../nbs/02_data.ipynb #99ca227a
+def _pixels(picture):
+    "A PIL `picture` of 8 bits as a tensor uint8 (c,h,w)"
+    return torch.from_numpy(np.atleast_3d(np.array(picture))).permute(2,0,1).contiguous()
+
+def _image(x):
+    "A picture `x` of PIL, NumPy or PyTorch as a tensor"
+    if isinstance(x, Tensor):
+        return x
+    if isinstance(x, Image.Image):
+        return _pixels(_eight_bits(x))
+    try:
+        return torch.as_tensor(_channels_first(np.asarray(x)[None])[0])
+    except (TypeError, RuntimeError):
+        raise ValueError("a picture must be one of PIL, an array or a tensor; "
+                         f"got a {type(x).__name__}") from None
+
+# %% ../nbs/02_data.ipynb #bd6866cc
+_KEYS = dict(picture=('image','img','pixel_values','x'), label=('label','labels','y'))
+
+def _by_key(item):
+    "(x, y) of a dictionary `item`"
+    found = []
+    for what,names in _KEYS.items():
+        there = [name for name in names if name in item]
+        if len(there) != 1:
+            raise ValueError(
+                f"one of {', '.join(names[:-1])} or {names[-1]} must be the {what}; got "
+                f"{' and '.join(there) or 'none'} among the keys {', '.join(map(str, item))}; "
+                "write ds.rename_column or ds.remove_columns, or give a Dataset of (x, y)")
+        found.append(item[there[0]])
+    return found
+
 def _triple(batch):
-    "A `batch` (x, y) or (x, y, i) as x float32, y and i int64 (n,); i may be None"
+    "A `batch` (x, y), (x, y, i) or dict as x float32, y and i int64 (n,); i may be None"
+    batch = _by_key(batch) if isinstance(batch, Mapping) else batch
     if not isinstance(batch, (tuple, list)) or len(batch) not in (2,3):
         raise ValueError(f"a batch must be (x, y) or (x, y, i); got a {type(batch).__name__}")
-    x = _floats(torch.as_tensor(batch[0]))
+    x = _floats(_channels_first(torch.as_tensor(batch[0])))
     y = _whole(batch[1], len(x), 'labels')
     i = batch[2] if len(batch)==3 else None
     return x, y, i if i is None else _whole(i, len(x), 'the places i')
 
+# %% ../nbs/02_data.ipynb #aaa7b2ae
 class _Items(Indexed):
-    "Batches of a data set `ds` of single pictures (x, y)"
+    "Batches of a data set `ds` of single pictures, (x, y) or dict"
     def __init__(self, ds):
         self.ds = ds
 
     def __len__(self):
         return len(self.ds)
 
-    def read(self, i):
-        items = [self.ds[j] for j in i.tolist()]
+    def item(self, j):
+        "(x, y) at place `j`, x a tensor"
         try:
-            batch = default_collate(items)
-        except (TypeError, RuntimeError) as e:
-            why = str(e).splitlines()[0][:80]
-            raise ValueError(f"pictures of this {type(self.ds).__name__} make no batch: they must "
-                             f"be tensors (c,h,w) of one size ({why})") from None
-        return _triple(batch)[:2]
+            item = self.ds[j]
+        except OSError as e:
+            where = self.ds.samples[j][0] if hasattr(self.ds, 'samples') else f'picture {j}'
+            raise ValueError(f"{where} cannot be read ({e}); mend it or take it away") from None
+        pair = _by_key(item) if isinstance(item, Mapping) else item
+        if not isinstance(pair, (tuple, list)) or len(pair) not in (2,3):
+            raise ValueError(f"a {type(self.ds).__name__} must give (x, y) or a dict; "
+                             f"got a {type(item).__name__}")
+        return _image(pair[0]), pair[1]
+
+    def read(self, i):
+        xs,ys = zip(*[self.item(j) for j in i.tolist()])
+        sizes = sorted({'x'.join(map(str, x.shape)) for x in xs})
+        if len(sizes) > 1:
+            raise ValueError(f"pictures of this {type(self.ds).__name__} make no batch of one size "
+                             f"({' and '.join(sizes[:2])}); give it a transform such as "
+                             "Resize((64,64)), and picture.convert('RGB') where some are grey; or "
+                             "read a folder by load_data(folder, size=64)")
+        return _triple((torch.stack(xs), [*ys]))[:2]
 
 # %% ../nbs/02_data.ipynb #a3eb4530
 def _counts(dl):
@@ -204,17 +315,22 @@ class _Triples:
 
 # %% ../nbs/02_data.ipynb #7f41e018
 def _indexed(thing):
-    "A Dataset or tensors (x, y) as an `Indexed`; None for what is neither"
+    "A data set or arrays (x, y) as an `Indexed`; None for what is neither"
     if isinstance(thing, Indexed):
         return thing
-    if isinstance(thing, Dataset) and not isinstance(thing, IterableDataset):
-        return _Items(thing)
-    pair = isinstance(thing, (tuple, list)) and len(thing)==2
-    if pair and all(isinstance(t, (Tensor, np.ndarray)) for t in thing):
-        return Images(*thing)
+    arrays = Tensor,np.ndarray
+    if isinstance(thing, (tuple, list)) and len(thing)==2 and isinstance(thing[0], arrays):
+        return Images(*thing) if isinstance(thing[1], (*arrays, list)) else None
+    other = str,tuple,list,Mapping,*arrays,IterableDataset
+    return _Items(thing) if hasattr(thing, '__getitem__') and not isinstance(thing, other) else None
 
+def _called(thing):
+    keys = f" of {', '.join(map(str, thing))}" if isinstance(thing, Mapping) else ''
+    return f'a {type(thing).__name__}{keys}'
+
+# %% ../nbs/02_data.ipynb #2d92f43e
 def as_loader(
-    thing,                # Tensors (x, y), a Dataset, or a loader of batches (x, y) or (x, y, i)
+    thing,                # Arrays (x, y), a data set, or a loader of batches; of (x, y) or dicts
     bs:int=128,           # Images in a batch; a loader keeps its own
     seed:int|None=None,   # Of the order, likewise; None: as they stand
     workers:int=0,        # Processes that read a Dataset
@@ -222,29 +338,35 @@ def as_loader(
     "A loader of batches (x, y, i) of `thing`; i is None where the order is not known"
     if isinstance(thing, _Triples) or isinstance(getattr(thing, 'sampler', None), Batches):
         return thing
+    if thing is None:
+        raise ValueError("this data has no test part: give test_images and test_labels in the "
+                         ".npz, or a folder test beside train; or judge on dls.valid, which chose "
+                         "the network")
     ds = _indexed(thing)
-    if ds is None and (not hasattr(thing, '__iter__') or isinstance(thing, (str, dict, Tensor))):
-        raise ValueError(f"data must be tensors (x, y), a Dataset or a DataLoader of (x, y); "
-                         f"got a {type(thing).__name__} (load_data reads names and files)")
-    if not hasattr(thing, '__len__'):
-        raise ValueError(f"a {type(thing).__name__} has no length; put it into a DataLoader")
-    if len(thing if ds is None else ds)==0:
+    if ds is None and (not hasattr(thing, '__iter__') or isinstance(thing, (str, Mapping, Tensor))):
+        raise ValueError("data must be tensors (x, y), a Dataset or a DataLoader of (x, y); got "
+                         f"{_called(thing)} (load_data reads names and files)")
+    try:
+        n = len(thing if ds is None else ds)
+    except TypeError:
+        raise ValueError(f"{_called(thing)} has no length; give a Dataset with __len__") from None
+    if n==0:
         raise ValueError("no images")
     return _Triples(thing) if ds is None else loader(ds, bs, seed, workers)
 
 # %% ../nbs/02_data.ipynb #8e55aea9
 def _held_out(ds, valid, seed):
     "The two parts of `ds`; see `split`"
-    a,b = split(len(ds), valid, seed)
+    a,b = split(len(ds), valid, seed, getattr(ds, 'y', None))
     if isinstance(ds, Images):
         return Images(ds.x[a], ds.y[a]), Images(ds.x[b], ds.y[b])
     return Subset(ds, a), Subset(ds, b)
 
 def as_data(
-    thing,             # `DataLoaders`, a pair (train, valid), a Dataset, or tensors (x, y)
+    thing,             # `DataLoaders`, a pair (train, valid), a data set, or arrays (x, y)
     bs:int=128,        # Images in a batch; a loader keeps its own
     seed:int=0,        # Of the held-out part and the order of training batches
-    valid:float=.02,   # Share held out of a single Dataset or (x, y)
+    valid:float=.02,   # Share held out of a single data set or (x, y), see `split`
     workers:int=0,     # Processes that read a Dataset
 )->DataLoaders:        # Without a test part, unless `thing` has one
     "What to train on and what to choose by; each of a pair is taken `as_loader`"
@@ -254,7 +376,7 @@ def as_data(
         raise ValueError(f"bs must be at least 2, because batch norms need two images; got {bs}")
     ds = _indexed(thing)
     if ds is None and not (isinstance(thing, (tuple, list)) and len(thing)==2):
-        raise ValueError(f"nothing can be held out of a {type(thing).__name__} for validation; "
+        raise ValueError(f"nothing can be held out of {_called(thing)} for validation; "
                          "give a pair (train, valid), DataLoaders, a Dataset or tensors (x, y)")
     train,held = thing if ds is None else _held_out(ds, valid, seed)
     return DataLoaders(as_loader(train, bs, seed, workers), as_loader(held, bs, None, workers))
@@ -266,7 +388,7 @@ DATA = Registry('data')
 class Parts:
     "A data set in memory"
     train: tuple                 # Pictures and labels (x, y)
-    test: tuple                  # Likewise
+    test: tuple|None = None      # Likewise; None: nothing to be judged by
     valid: tuple|None = None     # None: held out of `train`
     classes: Sequence = ()       # Class names; none: the labels as they are
     pad: int = 4                 # See `DataLoaders`
@@ -301,21 +423,13 @@ def _blobs_parts(seed):
     return _drawn(_blobs, seed, ('left','right'))
 
 # %% ../nbs/02_data.ipynb #99f8fda9
-def _channels_first(x, what):
-    if x.dtype != np.uint8:
-        raise ValueError(f"{what} must be uint8; got {x.dtype}")
-    if x.ndim==3:
-        return x[:,None]
-    if x.ndim==4 and x.shape[-1] in (1,3):
-        return np.ascontiguousarray(x.transpose(0,3,1,2))
-    if x.ndim==4 and x.shape[1] in (1,3):
-        return x
-    raise ValueError(f"{what} must be (n,h,w), (n,h,w,c) or (n,c,h,w) with 1 or 3 channels; "
-                     f"got {x.shape}")
-
 def _part(arrays, part, file):
     "(x uint8 (n,c,h,w), y int64) of a `part`"
-    x = _channels_first(arrays[f'{part}_images'], f'{file}: {part}_images')
+    x,what = arrays[f'{part}_images'], f'{file}: {part}_images'
+    if x.dtype != np.uint8 or x.ndim not in (3,4):
+        raise ValueError(f"{what} must be uint8 of shape (n,h,w), (n,h,w,c) or (n,c,h,w); "
+                         f"got {x.dtype} {x.shape}")
+    x = _channels_first(x, what)
     y = arrays[f'{part}_labels']
     if len(x)==0:
         raise ValueError(f"{file}: {part}_images is empty")
@@ -326,7 +440,7 @@ def _part(arrays, part, file):
 
 # %% ../nbs/02_data.ipynb #e74813de
 def read_npz(file)->dict:
-    "`Parts` of an .npz file of train_images, train_labels, test_... and perhaps valid_..."
+    "`Parts` of an .npz file of train_images, train_labels, and perhaps test_... and valid_..."
     if not Path(file).is_file():
         raise FileNotFoundError(f"no file {file}")
     try:
@@ -335,8 +449,9 @@ def read_npz(file)->dict:
     except Exception as e:
         raise ValueError(f"{file} is not a readable .npz file ({type(e).__name__}); "
                          "write it with numpy.savez") from None
-    parts = ['train','valid','test'] if 'valid_images' in arrays else ['train','test']
-    needed = [f'{part}_{what}' for part in parts for what in ('images','labels')]
+    both = {p: [f'{p}_images', f'{p}_labels'] for p in ('train','valid','test')}
+    parts = [p for p,names in both.items() if p=='train' or set(names) & set(arrays)]
+    needed = sum([both[p] for p in parts], [])
     missing = [name for name in needed if name not in arrays]
     if missing:
         raise ValueError(f"{file} lacks {', '.join(missing)}; "
@@ -403,41 +518,131 @@ def _svhn(root):
     return _fetched('svhn', 'SVHN', root, flip=False)
 
 # %% ../nbs/02_data.ipynb #a01a3cf0
-class Files(_Items):
-    """Pictures in subfolders of `folder` named after their class (all, or `classes`): the short
-    side becomes 8/7 of `size`, then the centre `size` x `size`"""
-    def __init__(self, folder, size=224, classes=None):
-        tv = import_torchvision()
-        if not Path(folder).is_dir():
-            raise FileNotFoundError(f"no folder {folder}")
-        t = tv.transforms
-        sized = t.Compose([t.Resize(size*8//7), t.CenterCrop(size), t.PILToTensor()])
-        super().__init__(tv.datasets.ImageFolder(folder, sized))
-        self.classes = list(classes) if classes else self.ds.classes
-        missing = sorted(set(self.classes) - set(self.ds.classes))
-        if missing:
-            raise ValueError(f"{folder} lacks {len(missing)} of the {len(self.classes)} classes, "
-                             f"for example {missing[0]}")
-        number = {self.ds.class_to_idx[c]: j for j,c in enumerate(self.classes)}
-        self.ds.samples = [(file, number[c]) for file,c in self.ds.samples if c in number]
+_SUFFIXES = '.jpg','.jpeg','.png','.gif','.bmp','.ppm','.pgm','.tif','.tiff','.webp'
+
+def _visible(folder):
+    "What is in `folder`, by name, without what is hidden"
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"no folder {folder}")
+    return [f for f in sorted(Path(folder).iterdir()) if not f.name.startswith('.')]
+
+def _class_folders(folder, classes):
+    "The names of the classes in `folder`: all, or `classes`"
+    there = [f.name for f in _visible(folder) if f.is_dir()]
+    if not there:
+        raise ValueError(f"{folder} has no class folders; make a folder for each class in it, "
+                         "named after the class, and put its pictures there")
+    missing = sorted(set(classes or ()) - set(there))
+    if missing:
+        raise ValueError(f"{folder} lacks {len(missing)} of the {len(classes)} classes, "
+                         f"for example {missing[0]}")
+    return list(classes or there)
+
+def _pictures(folder):
+    "The pictures in `folder` and below it"
+    files = [f for f in sorted(folder.rglob('*')) if f.is_file() and not f.name.startswith('.')]
+    found = [f for f in files if f.suffix.lower() in _SUFFIXES]
+    if not found:
+        has = f"but files such as {files[0].name}" if files else 'it is empty'
+        raise ValueError(f"{folder} has no pictures ({', '.join(_SUFFIXES)}), {has}; "
+                         "fill it or take it away")
+    return found
+
+# %% ../nbs/02_data.ipynb #ed4c1f73
+@contextmanager
+def _naming(file):
+    "An error inside names `file`, a picture"
+    try:
+        yield
+    except Exception as e:
+        why = ' '.join(str(e).replace(repr(str(file)), '').split())[:120]
+        raise ValueError(f"{file} cannot be read ({why}); mend it or take it away") from None
+
+def _looked(file):
+    "The short side of the picture in `file`, and whether it is grey"
+    with _naming(file), Image.open(file) as picture:
+        return min(picture.size), _is_grey(picture)
+
+def _cut(file, size, mode):
+    "The middle of the picture in `file`, uint8 (c,`size`,`size`)"
+    with _naming(file), Image.open(file) as picture:
+        picture = _eight_bits(picture, mode)
+        side = min(max(min(picture.size), size), size*8/7)
+        bleed = (1-size/side)/2
+        return _pixels(ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR, bleed))
+
+# %% ../nbs/02_data.ipynb #790755ac
+_IN_MEMORY = 2**27                                                    # bytes
+
+class Files(Indexed):
+    """Pictures in subfolders of `folder` named after their class (all, or `classes`), as squares of
+    `size`: the short side becomes 8/7 of it, or stays if it is less than that, then the centre.
+    `size` None: the median of the short sides, at most 64. `mode` L (grey) or RGB; None: grey if
+    all are"""
+    def __init__(self, folder, size=None, classes=None, mode=None):
+        self.classes = _class_folders(folder, classes)
+        found = [_pictures(Path(folder)/c) for c in self.classes]
+        self.files = sum(found, [])
+        self.y = torch.arange(len(found)).repeat_interleave(torch.tensor([*map(len, found)]))
+        if not size or not mode:
+            sides,grey = zip(*map(_looked, self.files))
+            size = size or min(64, sorted(sides)[len(sides)//2])
+            mode = mode or ('L' if all(grey) else 'RGB')
+        self.size,self.mode,self.x = size,mode,None
+        if len(self)*len(mode)*size**2 <= _IN_MEMORY:
+            self.x = self.bytes(range(len(self)))
+
+    def __len__(self):
+        return len(self.files)
+
+    def bytes(self, i):
+        "Pictures at the places `i`, read from disk, uint8 (n,c,h,w)"
+        return torch.stack([_cut(self.files[j], self.size, self.mode) for j in i])
+
+    def read(self, i):
+        x = self.bytes(i.tolist()) if self.x is None else self.x[i]
+        return _floats(x), self.y[i]
 
 # %% ../nbs/02_data.ipynb #b6e1bee5
-def _from_folder(folder, bs, valid, seed, size, workers, classes=None):
+_PARTS = 'train','val','valid','test','training','validation','testing'
+
+def _parts_of(folder, size, classes, mode):
+    "`Files` to train on, to choose by and to be judged by; None for what `folder` lacks"
     if not (folder/'train').is_dir():
-        raise FileNotFoundError(f"{folder} needs the folders train and test (or val) with one "
-                                "folder per class inside")
-    train = Files(folder/'train', size, classes)
-    has_val = (folder/'val').is_dir() and not (folder/'test').is_dir()
-    test = Files(folder/('val' if has_val else 'test'), size, train.classes)
-    return replace(
-        as_data(train, bs, seed, valid, workers), test=loader(test, bs, None, workers),
-        name=folder.name, classes=tuple(train.classes), mean=(.485,.456,.406), std=(.229,.224,.225),
-        pad=size//8 if size < 64 else 4, flip=True)
+        if classes or any(f.name.lower() in _PARTS for f in _visible(folder)):
+            raise FileNotFoundError(f"{folder} needs the folders train and test (or val) with one "
+                                    "folder per class inside")
+        return Files(folder, size, classes, mode), None, None
+    train = Files(folder/'train', size, classes, mode)
+    def like(*names):
+        for f in [folder/name for name in names if (folder/name).is_dir()]:
+            other = Files(f, train.size, classes, train.mode)
+            differ = sorted(set(other.classes) ^ set(train.classes))
+            if differ:
+                raise ValueError(f"{f} and train must have the same classes; only one of the two "
+                                 f"has {', '.join(differ[:3])}")
+            return other
+    valid,test = like('val', 'valid'), like('test')
+    return (train, valid, test) if test else (train, None, valid)
+
+# %% ../nbs/02_data.ipynb #85f63683
+def _from_folder(folder, bs, valid, seed, size, workers, classes=None, mode=None):
+    train,held,test = _parts_of(folder, size, classes, mode)
+    if len(train.classes) < 2:
+        raise ValueError(f"{folder} has one class, {train.classes[0]}; a network tells two or more "
+                         "apart, so add a folder for another class")
+    dls = as_data((train, held) if held else train, bs, seed, valid, workers)
+    mean,std = [v[:len(train.mode)] for v in ((.485,.456,.406), (.229,.224,.225))]
+    if train.x is not None:
+        mean,std = _stats(train.x[getattr(dls.train.dataset, 'idx', slice(None))])
+    return replace(dls, test=test and loader(test, bs, None, workers), name=folder.name,
+                   classes=tuple(train.classes), mean=mean, std=std, flip=True,
+                   pad=train.size//8 if train.size < 64 else 4)
 
 @DATA.entry('imagenet100')
 def _imagenet100(root, bs, valid, seed, size, workers):
     classes = (files('robin_nb')/'assets'/'imagenet100.txt').read_text().split()
-    return _from_folder(root, bs, valid, seed, size, workers, classes)
+    return _from_folder(root, bs, valid, seed, size or 224, workers, classes, 'RGB')
 
 # %% ../nbs/02_data.ipynb #5a02f6d4
 def _stats(x):
@@ -448,27 +653,26 @@ def _stats(x):
     return rounded(x.mean((0,2))), rounded(x.std((0,2)))
 
 def _dealt(parts, name, bs, valid, seed):
-    train,test = Images(*parts.train), Images(*parts.test)
-    thing = (train, Images(*parts.valid)) if parts.valid else train
-    dls = as_data(thing, bs, seed, valid)
-    highest = max(int(ds.y.max()) for ds in (dls.train.dataset, dls.valid.dataset, test))
+    train,held,test = [p and Images(*p) for p in (parts.train, parts.valid, parts.test)]
+    dls = as_data((train, held) if held else train, bs, seed, valid)
+    highest = max(int(ds.y.max()) for ds in (train, held, test) if ds)
     classes = tuple(parts.classes) or tuple(str(c) for c in range(1+highest))
     mean,std = _stats(dls.train.dataset.x)
-    return replace(dls, test=loader(test, bs), name=name, classes=classes, mean=mean, std=std,
-                   pad=parts.pad, flip=parts.flip)
+    return replace(dls, test=test and loader(test, bs), name=name, classes=classes, mean=mean,
+                   std=std, pad=parts.pad, flip=parts.flip)
 
 # %% ../nbs/02_data.ipynb #4636d62e
 def load_data(
-    name:str,           # One of `DATA`, an .npz file, or a folder with train and test (or val)
+    name:str,           # One of `DATA`, an .npz file, or a folder: of classes, or train and test
     root=None,          # Where downloaded sets are kept; default `data`
     bs:int=128,         # Images in a batch
     valid:float=.02,    # Share of the training set held out, if there is no validation part
     seed:int=0,         # Of the held-out part and the order of training batches
     augment:bool=True,  # Whether to shift and mirror training pictures (pad, flip)
-    size:int=224,       # Side of pictures read from folders
+    size:int|None=None, # Side of pictures read from folders; None: what suits them, see `Files`
     workers:int=0,      # Processes that read pictures from folders
 )->DataLoaders:         # Batches are raw (x in [0,1], y, i)
-    "Loaders for training, validation and test"
+    "Loaders for training, validation and, where the data has such a part, test"
     name,root = str(name),Path(root or 'data')
     if name in DATA:
         made = DATA.make(name, root=root, bs=bs, valid=valid, seed=seed, size=size, workers=workers)

@@ -8,6 +8,7 @@ __all__ = ['FACTS', 'build_model', 'load_strictly', 'check_same', 'full_config',
 
 # %% ../nbs/27_files.ipynb #b122b33f
 import json, warnings
+from collections import OrderedDict
 from pathlib import Path
 import torch, torch.nn as nn
 from safetensors import SafetensorError, safe_open
@@ -63,11 +64,13 @@ def build_model(config:dict, build=None)->nn.Module:
 # %% ../nbs/27_files.ipynb #84110bd4
 def load_strictly(model, state, otherwise:str):
     "Load all of `state` into `model`, or raise a ValueError that begins with `otherwise`"
-    for name,t in model.state_dict().items():
+    own, whole = model.state_dict(), OrderedDict(state)
+    whole._metadata = own._metadata                         # versions of modules, which files lose
+    for name,t in own.items():
         if name in state and state[name].dtype != t.dtype:
             raise ValueError(f"{otherwise}: {name} is {state[name].dtype}, not {t.dtype}")
     try:
-        model.load_state_dict(state, strict=True)
+        model.load_state_dict(whole, strict=True)
     except RuntimeError as e:
         raise ValueError(f"{otherwise}: {str(e).splitlines()[1].strip()}") from None
     return model

@@ -261,6 +261,14 @@ def _unsaid(net, config):
             if t.data_ptr() not in said and name.rpartition('.')[0] not in norms}
 
 # %% ../nbs/50_packed.ipynb #80c00a1f
+def _check_rounding(file, build):
+    "ValueError if the packed `file` does not give the answers that its config promises"
+    try:
+        load_packed(file, 2**40, build)
+    except ValueError:
+        raise ValueError("numbers of two bytes for its norms move the logits of this network; "
+                         "ask for statistics='fp32'") from None
+
 def save_packed(
     model:nn.Module,            # Sparsified or plain; weights 0 and ±c in each layer
     file,                       # Its name usually ends with .robin
@@ -285,6 +293,8 @@ def save_packed(
                  for t,usual in zip(rest, (1, 0)))
     with replacing(file) as part:
         part.write_bytes(join_parts(_write(plain, config, statistics, affine)))
+        if 'answers' in config:
+            _check_rounding(part, build)
 
 # %% ../nbs/50_packed.ipynb #18713efe
 @contextmanager

@@ -190,7 +190,8 @@ def _worst(x, points, watch=None):
         if watch:
             watch(d, l)
     if top.isnan().any():
-        raise FloatingPointError("the loss is nan on some images, so no attack can be trusted")
+        raise FloatingPointError("the loss is nan on some images, so no attack can be trusted; if the "
+                                 "network is new, bn='batch' does without what its norms have seen")
     return worst
 
 # %% ../nbs/12_pgd.ipynb #9c767c64

@@ -38,8 +38,9 @@ class Validate(Callback):
             record['robust'] = _share_right(run, self.attack)
         record['seconds'] = round(record['seconds'] + time.perf_counter()-start, 2)
         if run.history.best is record:
-            state = run.model.state_dict()
-            self.best = {name: t.detach().cpu().clone() for name,t in state.items()}
+            self.best = run.model.state_dict()
+            for name,t in self.best.items():
+                self.best[name] = t.detach().cpu().clone()
 
     def end(self, run):
         if self.best:

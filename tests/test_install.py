@@ -1,8 +1,10 @@
 "What a stranger gets: the wheel in a new venv, the newest of all but torch, no checkout beside it."
-import json, os, re, subprocess, sys, time
+import json, os, re, runpy, subprocess, sys, time
 from pathlib import Path
 import pytest
+from markdown_it import MarkdownIt
 from pages import ROOT
+from release_check import floors, misfit
 
 COMMANDS = ['robin_evaluate', 'robin_export', 'robin_info', 'robin_pack', 'robin_pages',
             'robin_prune', 'robin_reproduce', 'robin_unpack']
@@ -34,6 +36,66 @@ def model(home):
     "The file of a network that the installed `robin_prune` found"
     call(home/'venv'/'bin'/'robin_prune', *TRAIN.split(), '--train-norm', '--out', 'x', cwd=home)
     return home/'x'/'model.safetensors'
+
+def test_each_extra_is_explained():
+    "The comments above the extras in settings.ini say of each what it is for"
+    lines = (ROOT/'settings.ini').read_text(encoding='utf-8').splitlines()
+    said = ' '.join(l for l in lines if l.startswith('#'))
+    extras = [m[1] for l in lines if (m := re.match(r'(\w+)_requirements *=', l))]
+    assert {'nbs', 'guests'} <= set(extras)
+    assert not [e for e in extras if not re.search(rf'\b{e}: \w', said)]
+
+def test_floors():
+    said = 'torch>=2.6 nbdev==2.4.14 execnb<0.2 huggingface_hub>=1'
+    assert floors(said)==['torch==2.6', 'huggingface_hub==1']
+
+def test_what_can_be_released():
+    log = '# Changelog\n\n## 0.2.0, 1 May\n\n## 0.1.0, not released yet\n'
+    assert not misfit('v0.2.0', '0.2.0', log)
+    assert 'settings.ini' in misfit('v0.2.0', '0.1.0', log)
+    for missing in '0.1.0', '0.3.0': assert 'CHANGELOG' in misfit(f'v{missing}', missing, log)
+
+def tokens(text):
+    "What a text in markdown consists of, the parts of its lines too"
+    found = MarkdownIt('commonmark').enable('table').parse(text)
+    return [t for block in found for t in [block, *(block.children or [])]]
+
+def test_the_readme_as_an_index_shows_it(monkeypatch):
+    "Links and pictures work from anywhere, formulas are words, tables and code are as they were"
+    monkeypatch.chdir(ROOT)
+    before = tokens((ROOT/'README.md').read_text(encoding='utf-8'))
+    shown = tokens(runpy.run_path('setup.py')['described']()['long_description'])
+    links = [t.attrGet('href') for t in shown if t.type=='link_open']
+    pictures = [t.attrGet('src') for t in shown if t.type=='image']
+    assert len(links) > 40 and len(pictures) > 2
+    assert not [l for l in links + pictures if not l.startswith('https://')]
+    def of(kind, found): return [t.content for t in found if t.type==kind]
+    assert of('fence', before)==[t for t in of('fence', shown) if not t.startswith('min over m')]
+    assert not [t for t in of('text', shown) + of('fence', shown) if '$$' in t or r'\min' in t]
+    assert len(of('table_open', before))==len(of('table_open', shown)) > 3
+
+def test_code_in_the_readme_is_left_alone():
+    for_index = runpy.run_path(str(ROOT/'setup.py'))['for_index']
+    code = '```python\nf = table[1](x)\n```\n'
+    text = for_index(code + '[a](b.md) ![c](d.png) [![e](f.svg)](g.md) [h](#i)', 'http://r/{}/')
+    page,picture,badge,part = text.removeprefix(code).split()
+    assert page=='[a](http://r/blob/b.md)' and picture=='![c](http://r/raw/d.png)'
+    assert badge=='[![e](http://r/raw/f.svg)](http://r/blob/g.md)' and part=='[h](#i)'
+
+def test_metadata(home):
+    "What an index says of the wheel"
+    said = python(home, """
+from importlib.metadata import metadata
+print(metadata('robin_nb'))
+""")
+    head = said.split('\n\n')[0].splitlines()
+    kinds = [l.removeprefix('Classifier: ') for l in head if l.startswith('Classifier: ')]
+    named = [l.split(': ')[1].split(',')[0] for l in head if l.startswith('Project-URL: ')]
+    assert named==['Homepage', 'Documentation', 'Source', 'Issues', 'Changelog']
+    assert {f'Programming Language :: Python :: 3.{n}' for n in (11, 12, 13)} <= set(kinds)
+    assert 'Typing :: Typed' in kinds and not [k for k in kinds if k.startswith('License')]
+    assert {'License-Expression: Apache-2.0', 'License-File: LICENSE', 'Requires-Python: >=3.11',
+            'Description-Content-Type: text/markdown'} <= set(head)
 
 def python(home, code): return call(home/'venv'/'bin'/'python', '-c', code, cwd=home)
 

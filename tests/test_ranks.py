@@ -1,5 +1,5 @@
 "Two processes on one machine find what one finds."
-import os, subprocess, sys
+import json, os, socket, subprocess, sys
 import pytest, torch
 from pages import ROOT
 
@@ -50,5 +50,27 @@ def test_the_command(tmp_path):
     assert r.returncode==0 and (out/'report.json').exists() and (out/'model.safetensors').exists(), r.stderr[-3000:]
     r = subprocess.run([sys.executable, '-m', 'robin_nb.cli', 'prone'], capture_output=True, text=True)
     assert r.returncode and r.stderr.startswith('robin_nb.cli: say evaluate, ') and "prune, reproduce, unpack, then what that takes; got 'prone'" in r.stderr
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('localhost', 0))
+        return s.getsockname()[1]
+
+def test_two_launchers_meet(tmp_path):
+    "A torchrun on each of two nodes, here on one machine: the numbers of one with two processes"
+    pytest.importorskip('accelerate')
+    meeting = ['--rdzv-id', '7', '--rdzv-backend', 'c10d',
+               '--rdzv-endpoint', f'localhost:{free_port()}']
+    def start(out, *how):
+        asked = ('-m robin_nb.cli prune --data stripes --widths 4,8,16 --keep .3 --epochs 1 '
+                 '--bs 100 --eps 0.05 --quiet --no_figures --out').split()
+        command = [sys.executable, '-m', 'torch.distributed.run', *how, *asked, str(tmp_path/out)]
+        env = {**os.environ, 'OMP_NUM_THREADS': '1', 'ACCELERATE_USE_CPU': 'true'}
+        return subprocess.Popen(command, env=env)
+    two = [start('nodes', '--nnodes', '2', '--nproc-per-node', '1', *meeting) for _ in range(2)]
+    assert [p.wait(300) for p in two]==[0, 0]
+    assert start('one', '--standalone', '--nproc-per-node', '2').wait(300)==0
+    nodes,one = [json.loads((tmp_path/out/'report.json').read_text()) for out in ('nodes','one')]
+    assert nodes['test']==one['test'] and nodes['history'][0]['loss']==one['history'][0]['loss']
 
 def test_too_many_processes(runs): assert 'use fewer processes' in runs[1]['refused'] and runs[0]['refused']==''
