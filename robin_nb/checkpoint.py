@@ -53,7 +53,7 @@ def _facts(thing):
 
 def describe(thing, within=())->str:
     "A text that tells `thing`, such as an attack, from others of its kind"
-    if isinstance(thing, type):
+    if isinstance(thing, type) or inspect.ismodule(thing):
         return thing.__name__
     if isinstance(thing, (int, float, str, bytes, type(None))):
         return repr(thing)

@@ -134,8 +134,8 @@ def test_the_lines_of_the_readme(home):
     text = (ROOT/'README.md').read_text(encoding='utf-8')
     part = text.split('## A few lines')[1].split('\n## ')[0]
     blocks = re.findall(r'```python\n(.*?)```', part, re.S)
-    assert len(blocks)==4 and 'fit(' in blocks[1]
-    python(home, '\n'.join(blocks) + "\nassert len(history)==3 and net is not None")
+    assert len(blocks)==3 and len(blocks[0].splitlines())==5 and 'fit(' in blocks[0]
+    python(home, '\n'.join(blocks) + "\nassert len(rb.list_models())==6 and net is not None")
 
 def test_prune(model):
     report = json.loads((model.parent/'report.json').read_text())

@@ -1,7 +1,8 @@
 "What users do: commands in a process of their own, interrupted and on a full disk. (The wheel outside the checkout: test_install.py.)"
-import json, resource, signal, subprocess, sys, time
+import json, os, re, resource, shlex, signal, subprocess, sys, time
 from pathlib import Path
 import pytest
+from pages import ROOT
 
 BIN = Path(sys.executable).parent
 QUICK = ['--data','stripes','--widths','4,8,16','--keep','.3','--bs','100','--eps','0.05','--steps','2','--quiet']
@@ -63,3 +64,65 @@ def test_full_disk_writes_nothing_half(tmp_path):
     r = run('robin_prune', *QUICK, '--epochs', 1, '--out', tmp_path/'x', preexec_fn=limit)
     assert r.returncode==2 and 'Traceback' not in r.stderr and len(r.stderr.strip().splitlines())==1, r.stderr
     assert not any((tmp_path/'x').iterdir())
+
+README = (ROOT/'README.md').read_text(encoding='utf-8')
+
+def section(title): return README.split(f'\n## {title}\n')[1].split('\n## ')[0]
+
+def test_the_few_lines_are_five():
+    "From the import to a robust accuracy with its protocol, as the README prints it"
+    code,said = re.findall(r'```python\n(.*?)```\n\n```\n(.*?)```', section('A few lines'), re.S)[0]
+    *lines,last = code.strip().splitlines()
+    assert [*lines, last][0]=='import robin_nb as rb' and len(lines)==4 and max(map(len, lines)) < 100
+    names = {}
+    exec('\n'.join(lines), names)
+    result = eval(last, names)
+    assert result.accuracy > .6
+    _,protocol = str(result).split(' images, ')
+    assert said.strip().endswith(f'of 500 images, {protocol}') and 'PGD-20' in said and len(said.splitlines())==1
+
+def asked_lines():
+    "{what somebody wants: the line that does it}"
+    rows = [row.strip('|').split(' | ') for row in section('How do I ...').splitlines() if row.startswith('| ')]
+    return {row[0].strip(): re.fullmatch('`(.*)`', row[1].strip())[1] for row in rows[1:]}
+
+def stand_ins():
+    "What the lines take for granted: your data, model and attack, and a network found before"
+    import torch, torch.nn as nn
+    import robin_nb as rb
+    x,y = torch.rand(48, 3, 32, 32), torch.arange(48)%10
+    def my_attack(model, x, y): return .1*torch.ones_like(x)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, 2, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8*15*15, 10))
+    return dict(rb=rb, train=(x,y), valid=(x[:8],y[:8]), data=(x,y), model=model, my_attack=my_attack,
+                net=rb.sparsify(rb.small_cnn(c_in=3), keep=.1))
+
+WANTED = ['train on my data', 'start from my own model', 'judge my model', 'use my own attack', 'make it smaller',
+          'store it in a few kilobytes', 'export it', 'use several GPUs']
+
+@pytest.mark.parametrize('what', WANTED)
+def test_how_do_i(what, tmp_path, monkeypatch):
+    "Each line of the README's table does what it says"
+    lines = asked_lines()
+    assert list(lines)==WANTED
+    line,names = lines[what],stand_ins()
+    monkeypatch.chdir(tmp_path)
+    if what=='export it': pytest.importorskip('onnxscript', reason="ONNX is an extra: pip install 'robin_nb[export]'")
+    if what=='use several GPUs':
+        pytest.importorskip('accelerate', reason="several processes are an extra: pip install 'robin_nb[train]'")
+        program,*rest = shlex.split(line)
+        small = ['--data','stripes','--widths','4','--epochs','1','--no_figures']      # the last word counts
+        r = subprocess.run([str(BIN/program), '--standalone', *rest, *small], capture_output=True, text=True,
+                           env={**os.environ, 'OMP_NUM_THREADS': '1', 'ACCELERATE_USE_CPU': 'true'})
+        assert r.returncode==0 and list(tmp_path.rglob('report.json')), r.stderr[-2000:]
+        return
+    before = {n: id(v) for n,v in names.items()}
+    got = eval(line, names) if '=' not in line.split('(')[0] else exec(line, names)
+    made = [names[n] for n in names if n != '__builtins__' and id(names[n]) != before.get(n)]
+    rb = names['rb']
+    if what=='train on my data': assert len(got)==10 and got.best['clean'] is not None
+    elif 'model' in what and 'start' in what: assert rb.mask_table(names['net'])[-1]['keep']=='10.00%'
+    elif 'judge' in what or 'attack' in what: assert got.n==48
+    elif what=='make it smaller': assert sum(p.numel() for p in made[0].parameters()) < sum(p.numel() for p in names['net'].parameters())
+    else:
+        file, = tmp_path.iterdir()
+        assert file.stat().st_size > 1000

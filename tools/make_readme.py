@@ -1,4 +1,4 @@
-"README.md from nbs/index.ipynb: markdown cells as they are, shown code in fences, tables as they print. No other tool is needed."
+"README.md from nbs/index.ipynb: markdown cells as they are, shown code in fences, tables as they print, without progress. No other tool is needed."
 import json, re
 from pathlib import Path
 
@@ -13,9 +13,13 @@ def cell_text(cell):
         data = o.get('data', {})
         if 'text/markdown' in data: out.append(''.join(data['text/markdown']).strip())
         elif 'text/plain' in data: out.append('```\n'+''.join(data['text/plain']).strip()+'\n```')
-        elif o['output_type']=='stream': out.append('```\n'+''.join(o['text']).strip()+'\n```')
+        elif o['output_type']=='stream' and cell['outputs'][-1]['output_type']=='stream': out.append('```\n'+''.join(o['text']).strip()+'\n```')
     return '\n\n'.join(out)
 
 nb = json.loads((root/'nbs'/'index.ipynb').read_text(encoding='utf-8'))
-parts = [t for c in nb['cells'] if c['cell_type'] in ('markdown','code') and (t := cell_text(c))]
+parts = []
+for c in nb['cells']:
+    t = cell_text(c) if c['cell_type'] in ('markdown','code') else ''
+    if t.startswith('```python') and parts and re.fullmatch(r'```python\n[^`]*\n```', parts[-1]): t = parts.pop()[:-3] + t.removeprefix('```python\n')      # an import without an output, and what needs it
+    if t: parts.append(t)
 (root/'README.md').write_text('<!-- made from nbs/index.ipynb by tools/make_readme.py -->\n\n' + '\n\n'.join(parts) + '\n', encoding='utf-8')
