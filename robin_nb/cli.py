@@ -69,14 +69,19 @@ def arch_config(dls, model:str='small_cnn', widths:str='', lbn:bool=True)->dict:
 
 # %% ../nbs/90_cli.ipynb #1484bbec
 def bytes_of(model)->int:
-    "Bytes of `model` on disk: masks at their limit, norms in fp16; dense weights 4 each"
-    from torch.nn.modules.batchnorm import _BatchNorm
-    norms = 4*sum(m.num_features for m in model.modules() if isinstance(m, _BatchNorm))
+    "Bytes of `model` on disk: masks at their limit, norms in fp16; weights not drawn, 4 each"
+    def channels(m):
+        return getattr(m, 'num_features', 0) or (m.weight.numel() if m.weight is not None else 0)
+    norms = [m for m in model.modules() if isinstance(m, rb.matrices.NORMS)]
+    bytes = 4*sum(channels(m) for m in norms)
     try:
-        rows = rb.mask_table(model)[:-1]
+        maps = rb.maps.score_maps(model).values()
     except ValueError:
-        return norms + 4*sum(p.numel() for p in model.parameters() if p.ndim > 1)
-    return norms + round(rb.budgets.mask_bytes([r['n'] for r in rows], [r['k'] for r in rows]))
+        return bytes + 4*sum(p.numel() for p in model.parameters() if p.ndim > 1)
+    counts = [int(q.k) for q in maps]
+    bytes += round(rb.budgets.mask_bytes([q.scores.numel() for q in maps], counts))
+    bytes += 4*sum(k for q,k in zip(maps, counts) if q.values=='pretrained')
+    return bytes + 4*sum(p.numel() for p in rb.maps.unmasked(model).values())
 
 # %% ../nbs/90_cli.ipynb #e13ccfc5
 def _figures(model, history, dls, ball, dense, out):
@@ -291,7 +296,7 @@ def _prune(**asked):
     dls = rb.load_data(o.data, o.root, bs=o.bs, seed=o.seed, augment=o.augment, size=o.size)
     dls = dls.to(device)
     config = config_of(o, dls, ball)
-    if not quiet and rb.core.ranks()[0]==0:
+    if not how.quiet and rb.core.ranks()[0]==0:
         _suggest(o, len(dls.train.dataset), config['shape'])
     net = rb.build_model(config).to(device)
     objectives = rb.more_objectives.OBJECTIVES
@@ -598,7 +603,11 @@ def robin_export(
     shape = config.get('shape') or rb.load_data(config['source'], root).shape
     if size:
         shape = shape[0], *map(int, size.split(','))
-    small = rb.drop_dead(model)
+    try:
+        small = rb.drop_dead(model)
+    except ValueError as e:
+        small = rb.bake(model)
+        print(f'dead channels stay: {e}')
     layers = rb.surgery.size_table(model, small, shape)
     print(layers)
     write = rb.packed.to_onnx if out.endswith('.onnx') else rb.packed.to_program
