@@ -33,10 +33,10 @@ class Indexed(Dataset):
 
 # %% ../nbs/02_data.ipynb #29201e28
 def _channels_first(x, what='pictures'):
-    "Pictures `x` (n,h,w), (n,h,w,c) or (n,c,h,w), an array or a tensor, with channels first"
+    "Pictures `x` (n,h,w,c), (n,c,h,w) or uint8 (n,h,w), an array or a tensor, with channels first"
     array,shape = isinstance(x, np.ndarray), tuple(x.shape)
-    if len(shape)==3:
-        return x[:,None]
+    if len(shape)==3:                                       # of floats it may be a sequence
+        return x[:,None] if x.dtype in (np.uint8, torch.uint8) else x
     first,last = [len(shape)==4 and shape[axis] in (1,3,4) for axis in (1,-1)]
     if array and len(shape)==4 and first==last:
         raise ValueError(f"{what} must be (n,h,w), (n,h,w,c) or (n,c,h,w) with 1, 3 or 4 channels; "
@@ -69,8 +69,8 @@ def _whole(t, n, what):
 
 # %% ../nbs/02_data.ipynb #5e00406b
 class Images(Indexed):
-    """Pictures `x` uint8 or floats in [0,1], (n,h,w), (n,h,w,c) or (n,c,h,w), or points (n,d), and
-    labels `y` (n,)"""
+    """Pictures `x` (n,c,h,w) or (n,h,w,c), uint8 or floats in [0,1], or uint8 (n,h,w); other floats
+    (n,...) as they are; and labels `y` (n,)"""
     def __init__(self, x, y):
         self.x = torch.as_tensor(_channels_first(x))
         if len(self.x) != len(y):
