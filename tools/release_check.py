@@ -41,15 +41,16 @@ assert net(torch.rand(2, 1, 28, 28)).shape==(2, 10)
 print(sys.version.split()[0], torch.__version__, rb.__version__)
 """
 
+OURS = ('PYTHON', 'PIP_CONSTRAINT', 'VIRTUAL_ENV')                   # a stranger has none of these
+ENV = {k: v for k,v in os.environ.items() if not k.startswith(OURS)}
+
 def stop(what):
     sys.exit(f'release-check: {what}')
 
 def call(*command, cwd):
     "What a command says on stdout; where it fails, the end of what it said, and no more"
-    ours = ('PYTHON', 'PIP_CONSTRAINT', 'VIRTUAL_ENV')
-    env = {k: v for k,v in os.environ.items() if not k.startswith(ours)}
     words = [str(c) for c in command]
-    r = subprocess.run(words, capture_output=True, text=True, cwd=cwd, env=env)
+    r = subprocess.run(words, capture_output=True, text=True, cwd=cwd, env=ENV)
     if r.returncode:
         print((r.stdout + r.stderr)[-3000:], file=sys.stderr)
         stop(f"failed: {' '.join(words)[:300]}")
@@ -101,8 +102,8 @@ def build(home, dist):
     call('git', 'clone', '-q', ROOT, source, cwd=home)
     bin = venv(sys.executable, home/'tools')
     call(bin/'pip', 'install', '-q', *TOOLS, cwd=home)
-    call(bin/'python', '-m', 'build', '-o', home/'tree', '--wheel', source, cwd=home)
     call(bin/'python', '-m', 'build', '-o', home/'dist', source, cwd=home)    # by way of the sdist
+    call(bin/'python', '-m', 'build', '-o', home/'tree', '--wheel', source, cwd=home)
     wheel, = (home/'dist').glob('*.whl')
     ours,theirs = contents(home/'tree'/wheel.name), contents(wheel)
     differ = [name for name in ours | theirs if ours.get(name) != theirs.get(name)]
@@ -118,11 +119,11 @@ def build(home, dist):
     print(f'{wheel.name}: {len(ours)} files, {wheel.stat().st_size:,} bytes', flush=True)
     return wheel
 
-def without_wheels(pip, wheel, cfg, home):
-    "The extras that pip cannot resolve from wheels alone"
+def refused(pip, wheel, cfg, home):
+    "The extras that pip does not find in wheels, or not beside the others"
     def fails(extras):
         words = [*pip, '--dry-run', '--only-binary', ':all:', f"{wheel}[{','.join(extras)}]"]
-        return subprocess.run(words, capture_output=True, cwd=home).returncode
+        return subprocess.run(words, capture_output=True, cwd=home, env=ENV).returncode
     extras = [k.removesuffix('_requirements') for k in cfg if k.endswith('_requirements')]
     return [e for e in extras if fails([e])] if fails(extras) else []
 
@@ -150,17 +151,18 @@ def stranger(python, beside, pins, wheel, home):
         stop(f"robin_nb.__version__ is {version}, settings.ini's {cfg['version']}: nbdev_export")
     for page in PAGES:
         call(bin/'jupyter', 'execute', f'book/{page}.ipynb', cwd=room)
-    missing = without_wheels(pip, wheel, cfg, room)
+    no = refused(pip, wheel, cfg, room)
     shutil.rmtree(room)
     return {'python': number, 'torch': torch, 'beside': beside,
             'install and first network': f'{first:.0f} s',
             'ran': f'{len(COMMANDS)+1} commands, import, {len(PAGES)} pages',
-            'extras without wheels': ' '.join(missing) or 'none',
+            'extras that pip refuses': ' '.join(no) or 'none',
             'in all': f'{time.perf_counter()-start:.0f} s'}
 
 def show(rows):
-    wide = [max(map(len, column)) for column in zip(rows[0], *[r.values() for r in rows])]
-    for words in (rows[0], *[r.values() for r in rows]):
+    lines = [*rows[:1], *[r.values() for r in rows]]                  # names of columns
+    wide = [max(map(len, column)) for column in zip(*lines)]
+    for words in lines:
         print('  '.join(w.ljust(n) for w,n in zip(words, wide)).rstrip(), flush=True)
 
 def main(torch, dist):
@@ -176,10 +178,12 @@ def main(torch, dist):
         newest = torch or 'the newest'
         runs = [(pythons[0], 'the lowest', lowest), *[(p, newest, torch.split()) for p in pythons]]
         rows = []
-        for run in runs:
-            print(f'{run[0]}, beside {run[1]}', flush=True)
-            rows.append(stranger(*run, wheel, home))
-    show(rows)
+        try:
+            for run in runs:
+                print(f'{run[0]}, beside {run[1]}', flush=True)
+                rows.append(stranger(*run, wheel, home))
+        finally:                                                      # also what went well before
+            show(rows)
     print(f"not at hand, so not tried: Python {', '.join(missing)}" if missing else 'all is well')
 
 if __name__=='__main__':
