@@ -116,7 +116,8 @@ def _sparse(net, keep, p):
     "`net` with masks as in their code, on its own weights"
     def as_they_are(w, **kw):
         return w
-    sparsify(net, keep, power(1) if p is None else official(p), init=as_they_are)
+    with warnings.catch_warnings(action='ignore'):                    # theirs may be loud
+        sparsify(net, keep, power(1) if p is None else official(p), init=as_they_are)
     if p is None:
         for m in score_maps(net).values():
             n = m.scores.numel()
