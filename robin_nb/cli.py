@@ -205,6 +205,7 @@ def _told(report, results, out, quiet):
     if not quiet:
         print(*results or [unjudged], f"{report['bytes']:,} bytes, in {out}", sep='\n')
 
+# %% ../nbs/90_cli.ipynb #83af4977
 class _Enough(Exception):
     "Three steps were timed"
 
@@ -404,9 +405,8 @@ def robin_prune(
 ):
     """Find a robust +-1 network inside a random one,
     and write model.safetensors, report.json and figures to `out`"""
-    asked = locals() | kwargs
-    del asked['kwargs']
-    return _prune(**asked)
+    asked = locals()
+    return _prune(**asked.pop('kwargs'), **asked)
 
 # %% ../nbs/90_cli.ipynb #5349af82
 def settings_of(said:dict)->dict:

@@ -29,7 +29,7 @@ WRONG = [
     ('prnue', 'did you mean prune?'), ('42', 'say evaluate, export'), ('--versoin', 'say evaluate, export'),
     # ---- names
     prune('--data nothing', 'known are stripes, blobs', '.npz file'), prune('--data nothing.npz', 'no file nothing.npz'),
-    prune('--data folder', 'needs the folders train and test'), prune('--data text.txt', 'known are stripes'),
+    prune('--data folder', 'make a folder for each class'), prune('--data text.txt', 'known are stripes'),
     prune('--data blobs', 'images (c,h,w), such as those of stripes'),
     prune('--model vgg', 'must be one of small_cnn, resnet18'), prune('--budget even', 'must be one of power'),
     prune('--budget pwoer', 'did you mean power?'), prune('--objective fast', 'must be one of clean, pgd'),
