@@ -207,7 +207,7 @@ def test_a_registered_architecture(tmp_path, args):
         save_packed(net, f, config)
         back,_ = load_packed(f)
     torch.testing.assert_close(back(x), net(x))
-    with pytest.raises(ValueError, match='arch must be one of'):
+    with pytest.raises(ValueError, match='which ARCHS does not know'):
         load_packed(f)
 
 @pytest.mark.parametrize('args', [

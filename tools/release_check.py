@@ -1,6 +1,6 @@
 """Is the last commit fit to be released? It is built, installed and run as strangers will.
 
-    make release-check                # about half an hour; 12 GB, which are free again afterwards
+    make release-check                # up to an hour; 12 GB, which are free again afterwards
     make release-check TORCH="torch==2.13.0 torchvision==0.28.0"     # where the newest is too big
     make release-check DIST=dist      # keeps the two files that were checked
     python tools/release_check.py --tag v0.1.0                       # only: does this tag fit?
