@@ -8,12 +8,8 @@
 # make lab         work through the pages in JupyterLab
 # make curve       the README's figure: robust accuracy against bytes, beside ROWS=all
 # make readme      README.md from nbs/index.ipynb
-<<<<<<< HEAD
 # make grid        which models do: 44 of other libraries taken the whole way, into nbs/demo/grid.json (about 15 minutes)
-# make release-check  the last commit built, then installed and run as by strangers, on each Python (about half an hour)
-=======
 # make release-check  the last commit built, then installed and run as by strangers, on each Python (up to an hour)
->>>>>>> h-release
 # make clean-check do nbdev_export and nbdev_clean leave the tree as it is?
 PYTHON ?= python3
 VENV ?= .venv
