@@ -122,7 +122,11 @@ def _told_by(model):
     return said | {name: v for name,v in facts.items() if v}
 
 # %% ../nbs/27_files.ipynb #7536ad22
-def full_config(model, config:dict, build=None)->dict:
+def full_config(
+    model,
+    config:dict,         # As for `save_model`
+    build=None,          # Likewise
+)->dict:
     "`config` with what `model` and its builder say: 'arch', 'sparse', and some 'answers'"
     function = getattr(build, 'func', build)                          # of a partial
     config = dict(arch=getattr(function, '__name__', 'network'), args={}) | config

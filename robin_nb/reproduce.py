@@ -316,7 +316,8 @@ def run_cells(
     seeds:int=0,          # So many; 0: those of the scale
     only:str='',          # Of this recipe only
     minutes:float=150,    # Begin no cell after so many
-    dry_run:bool=False)->list:  # Print their names and stop
+    dry_run:bool=False,   # Print their names and stop
+)->list:
     "Run the cells of `what` that `out` does not hold yet; rows of all that it holds"
     s = nearest(scale, SCALES, 'scale') | dict(name=scale)
     s |= dict(data=data or s['data'], seeds=list(range(seeds)) if seeds else s['seeds'])

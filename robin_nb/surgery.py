@@ -82,10 +82,12 @@ class _Channels:
                 flow.space = a.space
         return _Flow(a.space, a.const & b.const, a.value+b.value)
 
+# %% ../nbs/46_surgery.ipynb #5a73dca0
 _KEEPS = (nn.ReLU, nn.Identity, nn.Dropout, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.Flatten)
 _LAYERS = (nn.Conv2d.forward, nn.Linear.forward, ConvWithConstant.forward)
 _ADDS = (operator.add, operator.iadd, torch.add)
 
+# %% ../nbs/46_surgery.ipynb #2389aa98
 def _module(net, node):
     return net.get_submodule(node.target) if node.op=='call_module' else None
 
