@@ -80,7 +80,7 @@ def bytes_of(model)->int:
         return bytes + 4*sum(p.numel() for p in model.parameters() if p.ndim > 1)
     counts = [int(q.k) for q in maps]
     bytes += round(rb.budgets.mask_bytes([q.scores.numel() for q in maps], counts))
-    bytes += 4*sum(k for q,k in zip(maps, counts) if q.values=='pretrained')
+    bytes += 4*sum(k for q,k in zip(maps, counts) if getattr(q, 'values', '')=='pretrained')
     return bytes + 4*sum(p.numel() for p in rb.maps.unmasked(model).values())
 
 # %% ../nbs/90_cli.ipynb #e13ccfc5
@@ -147,7 +147,7 @@ def _callbacks(o, attack, how):
 def _named_rules(o, net, dls, ball):
     facts = dict(seed=o.seed, dls=dls, ball=ball, steps=o.steps, epochs=o.epochs)
     if not o.dense:
-        counts = [row['k'] for row in rb.mask_table(net)[:-1]]
+        counts = [int(q.k) for q in rb.maps.score_maps(net).values()]
         facts |= dict(counts=counts, k=sum(counts))
     made = []
     for name in filter(None, map(str.strip, o.rules.split(','))):
@@ -364,7 +364,7 @@ def _training(
     momentum:float=.9,         # Of the steps
     weight_decay:float=5e-4,   # Of scores, or of dense weights
     warmup:float=.1,           # Share of the run in which the learning rate rises
-    rules:str='',              # Change the support while training, such as clip,drop_grow
+    rules:str='',              # Change the support while training, such as threshold,admm
     every:int=1,               # Validate each so many epochs
     seed:int=0,                # Of signs, scores, order and noise
     minutes:float=0,           # Stop cleanly after so many minutes; 0: never

@@ -15,7 +15,7 @@ from .core import Registry, Table
 from .binary import binary_
 from .masks import scores_, ste_mask, topk_mask
 from .budgets import Budget, fixed, official, power
-from .matrices import NORMS, check_prunable, mapped, prunable
+from .matrices import NORMS, biases_of, check_prunable, mapped, prunable
 
 # %% ../nbs/22_maps.ipynb #c0921f9a
 class Map(Protocol):
@@ -61,8 +61,8 @@ def _start_afresh(model, train_norm, left, keep_values):
             if not keep_values:
                 _reset(m, ours)
         elif not keep_values:
-            for p in ours:
-                if p is m._parameters.get('bias') or p is m._parameters.get('in_proj_bias'):
+            for p in biases_of(m):
+                if id(p) not in own:
                     nn.init.zeros_(p)
 
 def _reset(norm, params):
@@ -162,8 +162,7 @@ def unmasked(model)->dict[str,nn.Parameter]:
         if isinstance(m, (*NORMS, parametrize.ParametrizationList)):
             known |= {id(p) for p in m.parameters()}
         elif parametrize.is_parametrized(m):
-            biases = [m._parameters.get(name) for name in ('bias','in_proj_bias')]
-            known |= {id(p) for p in biases if p is not None and not p.any()}
+            known |= {id(p) for p in biases_of(m) if not p.any()}
     return {name: p for name,p in model.named_parameters() if id(p) not in known}
 
 def _row(name, t, k, values):

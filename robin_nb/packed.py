@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .core import Table, fork_rng, replacing
 from .binary import binary_
 from .budgets import mask_bytes
-from .matrices import NORMS, left_over, prunable
+from .matrices import NORMS, biases_of, left_over, prunable
 from .maps import bake
 from .models import ARCHS
 from .files import build_model, check_answers, check_known, check_same, full_config
@@ -108,9 +108,8 @@ def _plain_model(config, max_weights, build=None):
     if not build and (means := config['args'].get('normalize')) is not None:
         _check_normalize(means, next(iter(matrices.values())).weight.shape[1])
     for q in matrices.values():
-        for name in 'bias','in_proj_bias':
-            if q.module._parameters.get(name) is not None:
-                nn.init.zeros_(q.module._parameters[name])            # as `sparsify` does
+        for b in biases_of(q.module):
+            nn.init.zeros_(b)                                         # as `sparsify` does
     return net
 
 # %% ../nbs/50_packed.ipynb #88decfdc

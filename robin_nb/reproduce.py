@@ -10,7 +10,7 @@ __all__ = ['SCALES', 'PAPER', 'NEIGHBOURS', 'PLANE', 'FACTORS', 'COLUMNS', 'cell
 import csv, json, shutil, statistics, time
 from pathlib import Path
 from .core import Table, default_device, nearest, replacing, same_run, write_json
-from .data import Images, load_data, loader
+from .data import Images, as_loader, load_data, loader
 from .minimax import Linf
 from .matrices import prunable
 from .files import save_model
@@ -285,6 +285,7 @@ def _page(what, scale, rows, out):
 # %% ../nbs/82_reproduce.ipynb #c372977c
 def _data(scale, root):
     dls = load_data(scale['data'], root, bs=scale['bs'])
+    as_loader(dls.test)                                     # which says so if there is none
     if n := scale['images']:
         whole = dls.train.dataset
         dls.train = loader(Images(whole.x[:n], whole.y[:n]), scale['bs'], 0)

@@ -9,10 +9,11 @@ from robin_nb.pgd import verdicts
 
 LINF,L2 = rb.Linf(.15),rb.L2(.8)
 EXTRA = "guests are an extra: pip install 'robin_nb[guests]'"
+ART = "ART is no extra of ours: pip install adversarial-robustness-toolbox"
 
 def package(name):
     rb.data.import_torchvision()
-    return pytest.importorskip(name, reason=EXTRA)
+    return pytest.importorskip(name, reason=ART if name=='art' else EXTRA)
 
 # ---- a network, and pictures of it ---------------------------------------------------------------
 @pytest.fixture(scope='module')
