@@ -8,8 +8,9 @@
 From a clone of HEAD come an sdist and a wheel; the wheel made from the sdist is that of the tree.
 The wheel goes into a new venv of each Python at hand, beside what pip takes today, under no
 constraints; and once beside the lowest versions that settings.ini allows. There all commands run,
-and four pages. The first thing that fails ends it, with a line that says what."""
-import argparse, os, shutil, subprocess, sys, tempfile, time, zipfile
+and five pages. The first thing that fails ends it, with a line that says what; where nothing does,
+the table is written to nbs/demo/release.json, which the README shows."""
+import argparse, json, os, shutil, subprocess, sys, tempfile, time, zipfile
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -32,6 +33,7 @@ robin_pages book
 '''.strip().splitlines()]
 EXTRAS = ['nbs', 'pack', 'export']                                   # what they and the pages need
 PAGES = ['10_minimax', '16_masks', 'tutorials/first_ticket', '50_packed']
+OWN = 'tutorials/your_model'                                         # which is timed, and counted
 LIBRARY = """
 import sys, torch
 import robin_nb as rb
@@ -127,6 +129,13 @@ def refused(pip, wheel, cfg, home):
     extras = [k.removesuffix('_requirements') for k in cfg if k.endswith('_requirements')]
     return [e for e in extras if fails([e])] if fails(extras) else []
 
+def counted(page):
+    "How many cells of `page` a reader writes for a model and data of their own, and their lines"
+    cells = [''.join(c['source']) for c in json.loads(page.read_text())['cells']
+             if c['cell_type']=='code']
+    shown = [c for c in cells if '#| code-fold' not in c]
+    return dict(cells=len(shown), lines=sum(bool(l.strip()) for c in shown for l in c.splitlines()))
+
 def stranger(python, beside, pins, wheel, home):
     "A row of the table: the wheel in a new venv, with `pins` or what pip takes; then all that runs"
     if shutil.disk_usage(home).free < GB*1e9:
@@ -151,11 +160,15 @@ def stranger(python, beside, pins, wheel, home):
         stop(f"robin_nb.__version__ is {version}, settings.ini's {cfg['version']}: nbdev_export")
     for page in PAGES:
         call(bin/'jupyter', 'execute', f'book/{page}.ipynb', cwd=room)
+    own = time.perf_counter()
+    call(bin/'jupyter', 'execute', f'book/{OWN}.ipynb', cwd=room)
+    own = time.perf_counter()-own
     no = refused(pip, wheel, cfg, room)
     shutil.rmtree(room)
     return {'python': number, 'torch': torch, 'beside': beside,
             'install and first network': f'{first:.0f} s',
-            'ran': f'{len(COMMANDS)+1} commands, import, {len(PAGES)} pages',
+            'own model and data': f'{own:.0f} s',
+            'ran': f'{len(COMMANDS)+1} commands, import, {len(PAGES)+1} pages',
             'extras that pip refuses': ' '.join(no) or 'none',
             'in all': f'{time.perf_counter()-start:.0f} s'}
 
@@ -184,6 +197,8 @@ def main(torch, dist):
                 rows.append(stranger(*run, wheel, home))
         finally:                                                      # also what went well before
             show(rows)
+    found = dict(counted(ROOT/'nbs'/f'{OWN}.ipynb'), page=OWN, rows=rows)
+    (ROOT/'nbs/demo/release.json').write_text(json.dumps(found, indent=1)+'\n')
     print(f"not at hand, so not tried: Python {', '.join(missing)}" if missing else 'all is well')
 
 if __name__=='__main__':
