@@ -297,7 +297,7 @@ def _counts(dl):
             and dl.collate_fn is default_collate)                     # another may leave some out
 
 def _together(dl):
-    "The batches of `dl`; what it cannot make a batch of is said in a line"
+    "The batches of `dl`; ValueError in a line if its pictures make no batch"
     try:
         yield from dl
     except (TypeError, RuntimeError) as e:
@@ -342,7 +342,7 @@ def _called(thing):
 def as_loader(
     thing,                # Arrays (x, y), a data set, or a loader of batches; of (x, y) or dicts
     bs:int=128,           # Images in a batch; a loader keeps its own
-    seed:int|None=None,   # Of the order, likewise; None: as they stand
+    seed:int|None=None,   # Of the shuffle (a loader has its own); None: no shuffle
     workers:int=0,        # Processes that read a Dataset
 ):
     "A loader of batches (x, y, i) of `thing`; i is None where the order is not known"
@@ -379,7 +379,7 @@ def as_data(
     valid:float=.02,   # Share held out of a single data set or (x, y), see `split`
     workers:int=0,     # Processes that read a Dataset
 )->DataLoaders:        # Without a test part, unless `thing` has one
-    "What to train on and what to choose by; each of a pair is taken `as_loader`"
+    "Loaders to train on and to choose by; each of a pair goes through `as_loader`"
     if isinstance(thing, DataLoaders):
         return thing
     if bs < 2:
@@ -561,7 +561,7 @@ def _pictures(folder):
 # %% ../nbs/02_data.ipynb #ed4c1f73
 @contextmanager
 def _naming(file):
-    "An error inside names `file`, a picture"
+    "Whatever goes wrong inside is a ValueError that names `file`, a picture"
     try:
         yield
     except Exception as e:
@@ -698,7 +698,7 @@ def load_data(
 
 # %% ../nbs/02_data.ipynb #c00565ed
 class _Noise(torch.Generator):
-    "Random numbers that know of which part of a batch they are asked"
+    "A generator that knows for which part of a batch it draws"
 
 def _window(crop, t):
     "The index of the windows of `crop` in images or canvases `t`"
@@ -736,7 +736,7 @@ class Crop:
         return part
 
     def noise(self):
-        "Random numbers, the same after an interruption; a `share` tells its part"
+        "A generator, the same after an interruption; that of a `share` knows its part"
         g = _Noise()
         g.part = self.part
         return g.manual_seed(derived_seed(self.seed, 1))
@@ -762,7 +762,7 @@ class Batch:
     y: Tensor
     i: Tensor|None = None                    # Their places (n,), where known
     crop: Crop|None = None                   # How they were cropped
-    generator: torch.Generator|None = None   # Of its noise
+    generator: torch.Generator|None = None   # Draws its noise
 
     def __len__(self):
         return len(self.y)

@@ -548,9 +548,9 @@ def _made_from(attack):
 @dataclass(frozen=True)
 class theirs:
     "An attack of Foolbox, torchattacks or ART as one of ours; ValueError where it leaves the ball"
-    attack: Any       # As its package makes it, for the model that is judged
+    attack: Any       # Made by its package, for the model that is judged
     ball: Ball        # With the norm and the eps of `attack`
-    seed: int = 0     # Of what it draws for a batch, where no generator is given
+    seed: int = 0     # Of its random numbers in a batch, unless a generator is given
 
     def __post_init__(self):
         _check_fit(self.attack, self.ball)
@@ -563,7 +563,7 @@ class theirs:
         return f"{package} {version} {name}({told}), {self.ball}, seed {self.seed}"
 
     def as_data(self):
-        "For a report, from which `verify` makes it again if `given` is not None"
+        "For a report; `verify` makes the attack again from it, unless `given` is None"
         package, version, name = _made_by(self.attack)
         return dict(attack=f'{package}.{name}', version=version, norm=_name(self.ball, BALLS),
                     **asdict(self.ball), seed=self.seed, given=_made_from(self.attack))
