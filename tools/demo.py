@@ -22,7 +22,7 @@ from robin_nb.data import load_data
 from robin_nb.evaluate import judge
 from robin_nb.maps import mask_table, scores
 from robin_nb.minimax import Linf
-from robin_nb.files import build_model, load_model
+from robin_nb.files import build_model, load_model, save_model
 from robin_nb.pgd import pgd
 from robin_nb.more_objectives import OBJECTIVES
 from robin_nb.checkpoint import Checkpoint
@@ -100,7 +100,7 @@ def trained(rows, out, no_figures=False):
             if not stored(folder, recipe):
                 restart = (folder/'report.json').exists()            # of other settings
                 with moving(bar, name, recipe):
-                    if name==RANDOM: random_mask(recipe, folder, restart)
+                    if name.startswith(RANDOM): random_mask(recipe, folder, restart)
                     else: robin_prune(**recipe, out=str(folder), restart=restart,
                                       no_figures=no_figures)
             yield name,stored(folder, recipe)
@@ -121,6 +121,7 @@ def random_mask(recipe, folder, restart):
     history = fit(net, dls, s.epochs, objective, opt=opt, callbacks=callbacks, seed=s.seed)
     test = dict(clean=judge(net, dls.test).as_dict(),
                 robust=judge(net, dls.test, pgd(ball, 20)).as_dict())
+    save_model(net, folder/'model.safetensors', config)
     write_json(dict(settings=settings_of(recipe), config=config, bytes=bytes_of(net),
                     layers=list(mask_table(net)), test=test, history=list(history),
                     seconds=round(sum(r['seconds'] for r in history), 1)), folder/'report.json')
