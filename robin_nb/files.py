@@ -43,12 +43,12 @@ def _sparsified(model, sparse):
         budget = BUDGETS.make(budget, p=p)
     init = INITS.make(sparse.pop('init', 'binary'), keep=sparse['keep'])
     made = MAPS[sparse.pop('map', 'scores')]
-    with warnings.catch_warnings(action='ignore'):                    # the config was asked to
+    with warnings.catch_warnings(action='ignore'):                    # the config means it
         return sparsify(model, budget=budget, init=init, map=made, **sparse)
 
 # %% ../nbs/27_files.ipynb #23077145
 def build_model(config:dict, build=None)->nn.Module:
-    """The model of `config`: 'arch' with its 'args', and in 'sparse', if it is, the masks
+    """The model of `config`: 'arch' made with 'args', and masked as 'sparse' says, if it is there
 
     `build`, called with these arguments, takes the place of an architecture in `ARCHS`."""
     arch,args = config.get('arch'), config.get('args', {})
@@ -97,7 +97,7 @@ def _alike(z, other, tol):
     return z.shape==other.shape and torch.allclose(z, other, **close)
 
 def check_same(model, built, shape=None):
-    """ValueError unless `built` gives the logits of `model`: with the same tensors it may not
+    """ValueError unless `built` gives the logits of `model`, which equal tensors do not ensure
 
     Both in eval mode on the CPU; asked about pictures of `shape` (c,h,w), by default 32x32."""
     if not _alike(_logits_of(model, shape), _logits_of(built, shape), 1e-4):
@@ -147,7 +147,7 @@ def check_known(file, config:dict, build=None):
                          f"that builds it: load({str(file)!r}, build={arch})")
 
 def check_answers(model, config:dict, tol:float=1e-3):
-    "ValueError unless plain `model` gives the 'answers' of its `config`, if any, to a share `tol`"
+    "ValueError unless plain `model` gives the 'answers' of its `config`, if any, within `tol`"
     if 'answers' not in config:
         return
     z = _logits_of(model, config.get('shape'))[:,:10].flatten()
@@ -178,7 +178,7 @@ def save_model(
 # %% ../nbs/27_files.ipynb #fb109c0d
 def load_model(
     file,                # Written by `save_model`
-    build=None,          # As it was saved with
+    build=None,          # The one that it was saved with
 )->tuple[nn.Module,dict]:
     "The model in `file`, in eval mode, and its config; every tensor must fit"
     if not Path(file).is_file():

@@ -22,12 +22,12 @@ class Matrix:
 
     @property
     def weight(self)->torch.Tensor:
-        "As it is used: behind its maps, where it has some"
+        "The weight that the layer uses: what its maps make of the stored one, if it has maps"
         return getattr(self.module, self.name)
 
     @property
     def maps(self)->Any:
-        "Its maps, as PyTorch lists them, and what is stored: .original, or .original0, ..."
+        "PyTorch's list of its maps; what is stored is its .original, or .original0, ..."
         return self.module.parametrizations[self.name]
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)     # With a matrix called weight
@@ -38,12 +38,12 @@ def _own(m, embeddings):
     "The names of the matrices of module `m` itself"
     if isinstance(m, LAYERS) or embeddings and isinstance(m, nn.Embedding):
         return ['weight']
-    if isinstance(m, nn.MultiheadAttention):                # one with a map is not a parameter
+    if isinstance(m, nn.MultiheadAttention):                # with a map: no parameter, yet a matrix
         return [name for name in _PROJECTIONS if m._parameters.get(name, m) is not None]
     return []
 
 def _named(name, leave):
-    "The word of the first pattern of the dictionary `leave` that fits the parameter `name`"
+    "What the dictionary `leave` says of the parameter `name`, by the first pattern that fits"
     if isinstance(leave, dict):
         for pattern,word in leave.items():
             if fnmatchcase(name, pattern) or name.startswith(f'{pattern}.'):
@@ -61,7 +61,7 @@ def _keyed(model, names_of):
 # %% ../nbs/20_matrices.ipynb #863a6a9c
 def prunable(
     model,
-    leave:str|dict|None=None,  # As for `sparsify`: what a dictionary names is none
+    leave:str|dict|None=None,  # As for `sparsify`; what a dictionary names is not listed
     embeddings:bool=False,     # Count `nn.Embedding` too
 )->dict[str,Matrix]:
     "The matrices of layers, convolutions and attentions of `model` by name, in module order"
@@ -88,7 +88,7 @@ def biases_of(m:nn.Module)->list[nn.Parameter]:
     return [b for b in own if b is not None]
 
 def _served(model, embeddings):
-    "The ids of what matrices, their biases, and norms hold in `model`"
+    "The ids of the parameters of `model` that are matrices, their biases, or parts of norms"
     known = set()
     for m in model.modules():
         if isinstance(m, NORMS):
@@ -101,7 +101,7 @@ def _served(model, embeddings):
 
 def left_over(
     model,
-    leave:dict|None=None,      # Patterns of names that are left too, see `sparsify`
+    leave:dict|None=None,      # Names or patterns to leave as well, see `sparsify`
     embeddings:bool=False,     # Count `nn.Embedding` as a matrix
 )->dict[str,nn.Parameter]:
     "The parameters of `model` that belong to no matrix, bias or norm, and those that `leave` names"
@@ -202,9 +202,9 @@ def check_prunable(
     leave:str|dict|None=None,  # What becomes of the rest, see `sparsify`
     embeddings:bool=False,     # Count `nn.Embedding` as a matrix
 )->dict[str,str]:
-    """What is left without a map in `model`, and whether to 'train' or 'freeze' it, by name
+    """What of `model` gets no map, by name, and whether to 'train' or 'freeze' it
 
-    ValueError, with a name, if maps on the others would not be honest."""
+    ValueError, with the name of a layer, where a mask would not do what its count says."""
     _check_leave(model, leave)
     _check_matrices(model, leave, embeddings)
     every = leave if isinstance(leave, str) else None
