@@ -94,7 +94,8 @@ def _served(model, embeddings):
         if isinstance(m, NORMS):
             known |= {id(p) for p in m.parameters(recurse=False)}
         elif names := _own(m, embeddings):
-            known |= {id(p) for p in biases_of(m) + [m._parameters.get(name) for name in names]}
+            own = [m._parameters.get(name) for name in names]
+            known |= {id(p) for p in own + biases_of(m)}
             if parametrize.is_parametrized(m):
                 known |= {id(p) for p in m.parametrizations.parameters()}
     return known

@@ -326,8 +326,7 @@ def run_cells(
     wanted = cells(what, s)
     if only:
         nearest(only, {c['recipe']: c for c in wanted}, 'only')
-        wanted = [c for c in wanted if c['recipe']==only]
-    wanted = shard(wanted, part)
+    wanted = shard([c for c in wanted if only in ('', c['recipe'])], part)
     if dry_run:
         print(*(c['cell'] for c in wanted), f'{len(wanted)} cells', sep='\n')
         return [c['cell'] for c in wanted]
