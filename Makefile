@@ -8,6 +8,7 @@
 # make lab         work through the pages in JupyterLab
 # make curve       the README's figure: robust accuracy against bytes, beside ROWS=all
 # make readme      README.md from nbs/index.ipynb
+# make spine       the closing table of the story: seven networks, three seeds, AutoAttack, into nbs/demo/spine.json (about two hours)
 # make grid        which models do: 44 of other libraries taken the whole way, into nbs/demo/grid.json (about 15 minutes)
 # make release-check  the last commit built, then installed and run as by strangers, on each Python (up to an hour)
 # make clean-check do nbdev_export and nbdev_clean leave the tree as it is?
@@ -17,7 +18,7 @@ BIN = $(VENV)/bin
 ROWS ?= quick
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo curve test docs browser-test pages bench lab readme grid release-check clean-check
+.PHONY: demo curve test docs browser-test pages bench lab readme grid spine release-check clean-check
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
@@ -64,6 +65,8 @@ lab: $(VENV)/dev
 	$(BIN)/jupyter lab nbs
 readme: $(VENV)/dev
 	$(BIN)/python tools/make_readme.py
+spine: $(VENV)/dev
+	$(BIN)/python tools/spine.py
 grid: $(VENV)/dev
 	$(BIN)/python tools/grid.py
 release-check:

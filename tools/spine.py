@@ -7,15 +7,16 @@ Everything is resumed: what runs/spine holds of the same settings is not trained
 """
 import argparse, json, statistics
 from pathlib import Path
-import torch
+import numpy as np, torch
+from safetensors.torch import save_file
 from demo import RANDOM, slug, trained, tune
 from robin_nb.core import Table, one_line_errors, write_json
 from robin_nb.data import load_data
 from robin_nb.evaluate import autoattack, judge
 from robin_nb.files import load_model
+from robin_nb.maps import masks
 from robin_nb.matrices import prunable
 from robin_nb.minimax import Linf
-from robin_nb.packed import save_packed
 from robin_nb.pgd import pgd
 
 EPS, SEEDS = .1, (0, 1, 2)
@@ -66,6 +67,14 @@ def judged(name, report, folder):
     write_json(found, file)
     return found
 
+def write_letter(net, file):
+    "What the seed does not say of a ticket: its masks, a bit each, and the numbers of its norms"
+    bits = torch.cat([m.flatten() for m in masks(net).values()]).numpy()
+    tensors = {'masks': torch.from_numpy(np.packbits(bits))}
+    mapped = ('scores', 'original', '.k')
+    tensors |= {k: t for k,t in net.state_dict().items() if not k.endswith(mapped)}
+    save_file({k: t.contiguous() for k,t in tensors.items()}, file)
+
 def row(name, report, found):
     "What the page shows and can check: settings, bytes, verdicts"
     if report['layers']:
@@ -101,10 +110,11 @@ def main(out, nbs):
         found = judged(name, report, folder)
         rows.append(row(name, report, found))
         print(title, *(f"{which} {r['accuracy']:.1%}" for which,r in found.items()), flush=True)
-        if name==TICKET and report['settings']['seed']==0:
-            save_packed(*load_model(folder/'model.safetensors')[:1], nbs/'spine.robin',
-                        report['config'], statistics='fp32')
-    write_json(dict(command='make spine', eps=EPS, data='fashion_mini', rows=rows), nbs/'spine.json')
+        if name==TICKET and not report['settings']['seed']:
+            config = report['config']
+            write_letter(load_model(folder/'model.safetensors')[0], nbs/'ticket.safetensors')
+    said = dict(command='make spine', eps=EPS, data='fashion_mini', ticket=config, rows=rows)
+    write_json(said, nbs/'spine.json')
     print(table(rows))
 
 if __name__=='__main__':
