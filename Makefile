@@ -1,6 +1,7 @@
 # make demo        find a robust +-1 network in a random one, on real images, then its rivals (about 5 minutes on 2 cores, install included)
 # make demo ROWS=all  the README's table: every row at full length (about 10 minutes), into runs/demo-all
 # make test        run every page and every test
+# make seeds       every page under five other seeds (about an hour)
 # make docs        the whole site, into build/site/html
 # make browser-test  the site crawled, and every page run in JupyterLab, in a real browser
 # make pages       run the pages whose code changed, and save their outputs
@@ -18,7 +19,7 @@ BIN = $(VENV)/bin
 ROWS ?= quick
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo curve test docs browser-test pages bench lab readme grid spine release-check clean-check
+.PHONY: demo curve test seeds docs browser-test pages bench lab readme grid spine release-check clean-check
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
@@ -46,6 +47,8 @@ curve: $(VENV)/demo
 	$(BIN)/python tools/demo.py --rows all --curve
 test: $(VENV)/dev
 	MPLBACKEND=agg $(BIN)/python -m pytest -n 2 --dist loadfile
+seeds: $(VENV)/dev
+	for s in 1 2 3 4 5; do echo "ROBIN_SEED=$$s"; ROBIN_SEED=$$s MPLBACKEND=agg $(BIN)/python -m pytest -n 2 --dist loadfile tests/test_pages.py tests/test_stories.py || exit 1; done
 docs: $(VENV)/docs build/site/assets/katex/katex.min.css
 	OMP_NUM_THREADS=1 $(BIN)/python tools/site/stage.py
 	rm -rf build/site/html build/site/doctrees
