@@ -8,9 +8,10 @@ Everything is resumed: what runs/spine holds of the same settings is not trained
 import argparse, json, statistics
 from pathlib import Path
 import numpy as np, torch
+from matplotlib import pyplot as plt
 from safetensors.torch import save_file
 from demo import RANDOM, slug, trained, tune
-from robin_nb.core import Table, one_line_errors, write_json
+from robin_nb.core import Table, one_line_errors, replacing, write_json
 from robin_nb.data import load_data
 from robin_nb.evaluate import autoattack, judge
 from robin_nb.files import load_model
@@ -18,6 +19,7 @@ from robin_nb.maps import masks
 from robin_nb.matrices import prunable
 from robin_nb.minimax import Linf
 from robin_nb.pgd import pgd
+from robin_nb.viz import STYLE, show_images, show_mask
 
 EPS, SEEDS = .1, (0, 1, 2)
 COMMON = dict(eps=str(EPS), every=2, quiet=True, widths='16,32,64', epochs=20, bs=32)
@@ -101,6 +103,35 @@ def table(rows):
         shown.append(line | dict(bytes=own[0]['bytes']))
     return shown
 
+def draw_hero(tickets, accuracy, file):
+    "A test picture, attacked along the gradient of each of two `tickets`, and the mask of the first"
+    test = load_data('fashion_mini', bs=200).test
+    x,y,_ = next(iter(test))
+    moved = [x+pgd(Linf(EPS), 20, restarts=5)(net, x, y) for net in tickets]
+    says = [net(t).argmax(1) for net,t in zip(tickets, moved)]
+    sure = tickets[0](moved[0]).softmax(1).amax(1)
+    fooled = (says[0]==y) & (tickets[1](x).argmax(1)==y) & (says[1]!=y)
+    j = (sure*fooled).argmax().item()                       # where the first is surest
+    names = load_data('fashion_mini').classes
+    with plt.rc_context(STYLE):
+        fig,axes = plt.subplots(1, 4, figsize=(7.4,2.5), width_ratios=[1,1,1,1.1])
+        three = torch.stack([x[j], moved[1][j], moved[0][j]])
+        titles = [names[y[j]], names[says[1][j]], names[says[0][j]]]
+        show_images(three, titles, [True,False,True], axes[:3])
+        words = ['it is', f'the ticket found on clean\npictures says so: of 100 it\ngets '
+                 f'{100*accuracy[1]:.0f} right under attack',
+                 f'the ticket found under\nattack says so: of 100 it\ngets '
+                 f'{100*accuracy[0]:.0f} right under attack']
+        show_mask(masks(tickets[0])['conv2'], axes[3], ' ')
+        axes[3].set(xlabel='', ylabel='')
+        words.append('what was learned: which ±1\nweights stay (black), in one\nof four layers')
+        for ax,text in zip(axes, words):
+            ax.set_xlabel(text, fontsize=7.5)
+        fig.suptitle('The same coins, and only the choice differs', fontsize=10)
+        with replacing(file) as part:
+            fig.savefig(part)
+        plt.close(fig)
+
 def main(out, nbs):
     asked = {f'{name}, seed {seed}': dict(recipe, seed=seed)
              for seed in SEEDS for name,recipe in ROWS.items()}
@@ -113,6 +144,10 @@ def main(out, nbs):
         if name==TICKET and not report['settings']['seed']:
             config = report['config']
             write_letter(load_model(folder/'model.safetensors')[0], nbs/'ticket.safetensors')
+    first = [slug(f'{name}, seed 0') for name in (TICKET, 'a ticket found on clean')]
+    tickets = [load_model(out/name/'model.safetensors')[0] for name in first]
+    broken = [json.loads((out/name/'judged.json').read_text())['autoattack'] for name in first]
+    draw_hero(tickets, [r['accuracy'] for r in broken], nbs/'hero.png')
     said = dict(command='make spine', eps=EPS, data='fashion_mini', ticket=config, rows=rows)
     write_json(said, nbs/'spine.json')
     print(table(rows))
