@@ -64,8 +64,9 @@ def judged(name, report, folder):
     state = folder/'autoattack.pt'
     state.unlink(missing_ok=True)
     results = dict(clean=judge(net, test), pgd=judge(net, test, pgd(ball, 20, restarts=5)),
-                   autoattack=autoattack(net, test, ball, resume=state))
-    found = {which: r.as_dict() for which,r in results.items()}
+                   autoattack=autoattack(net, test, ball, 500, resume=state))
+    found = {which: r.as_dict() | dict(right=''.join('01'[v] for v in r.right.tolist()))
+             for which,r in results.items()}
     write_json(found, file)
     return found
 
@@ -98,7 +99,8 @@ def table(rows):
         own = [r for r in rows if r['network']==name]
         line = dict(network=name)
         for which in 'clean', 'pgd', 'autoattack':
-            v = [100*r['results'][which]['right'].count('1')/1000 for r in own]
+            right = [r['results'][which]['right'] for r in own]
+            v = [100*text.count('1')/len(text) for text in right]
             line[which] = f'{statistics.mean(v):.1f} ± {statistics.stdev(v):.1f}'
         shown.append(line | dict(bytes=own[0]['bytes']))
     return shown
