@@ -3,7 +3,7 @@
 # make test        run every page and every test
 # make docs        the whole site, into build/site/html
 # make slides      the pages of a class as slides, and its worksheet for paper, into build/slides
-# make browser-test  the site crawled, and every page run in JupyterLab, in a real browser
+# make browser-test  the site crawled, slides measured, and every page run in JupyterLab, in a real browser
 # make pages       run the pages whose code changed, and save their outputs
 # make bench       how long a step takes, against a dense one and against the naive way (about 10 minutes)
 # make lab         work through the pages in JupyterLab
@@ -67,7 +67,7 @@ slides: $(VENV)/dev build/site/assets/katex/katex.min.css build/slides/reveal.js
 $(VENV)/browser: $(VENV)/docs
 	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,guests,dev,docs,browser]'
 	touch $@
-browser-test: $(VENV)/browser docs
+browser-test: $(VENV)/browser docs slides
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -s
 pages: $(VENV)/dev
 	$(BIN)/python tools/run_pages.py

@@ -1,10 +1,11 @@
 """Slides of the pages that a class goes through, into build/slides:  slides.py [PAGE ...]
 
 Which pages, how long each and what is left out says nbs/explanations/class_plan.ipynb. By rule: a
-heading begins a slide; of long paragraphs the first sentence, the questions and what is bold are shown,
-and all of them are in the speaker's notes (key S); what a cell prints comes with the next key; code of
-more than ten lines, and what goes into the package, is in the notes; proofs, imports and answers are on
-the page only. What does not fit on a slide goes to the next, below. Nothing is loaded from elsewhere."""
+heading begins a slide; of a long paragraph the first sentence, the questions and what is bold are
+shown (of an exercise all of it), and the whole of it is in the speaker's notes (key S); what a cell
+prints comes with the next key; code of more than ten lines, code that draws, and what goes into the
+package are in the notes; proofs, imports and answers are on the page only. What does not fit on a
+slide goes to the next, below. Nothing is loaded from elsewhere."""
 import ast, base64, html, json, re, shutil, struct, sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +19,13 @@ sys.path[:0] = [str(ROOT/'tools'), str(ROOT/'tools'/'site')]
 from katex import Katex
 from run_pages import body, text
 
-CODE_LINES = 10                                                       # longer code is in the notes
-OUTPUT_LINES = 12                                                     # longer outputs are cut
-WIDTH,HEIGHT = 1280,720                                               # of a slide, in its own pixels
-ROOM = 600                                                            # of the height, for what it shows
-LINE,CODE_LINE,ROW,HEADING = 40,27,37,90                              # heights
-COLUMNS,CODE_COLUMNS = 84,98                                          # characters in a line
-WORDS = 40                                                            # longer paragraphs are shortened
+CODE_LINES = 10                                   # longer code is in the notes
+OUTPUT_LINES = 12                                 # longer outputs are cut
+WIDTH,HEIGHT = 1280,720                           # of a slide, in its own pixels
+ROOM = 630                                        # of the height, for what it shows
+LINE,CODE_LINE,ROW,HEADING = 41,28,38,80          # heights
+COLUMNS,CODE_COLUMNS = 84,96                      # characters in a line
+WORDS = 40                                        # longer paragraphs are shortened
 
 def read(page):
     return json.loads((NBS/f'{page}.ipynb').read_text(encoding='utf-8'))
@@ -36,7 +37,7 @@ class Stop:
     title: str
     page: str
     question: str
-    leave: tuple = ()                                                 # headings that the slides leave out
+    leave: tuple = ()                             # headings that the slides leave out
     @property
     def deck(self):
         return Path(self.page).stem + '.html'
@@ -51,7 +52,7 @@ def plan():
                     found[ast.unparse(n.targets[0])] = ast.literal_eval(n.value)
     return [Stop(*row, found['leave'].get(row[2], ())) for row in found['plan'] if row[2]]
 
-# ---- prose -------------------------------------------------------------------------------------------
+# ---- prose -------------------------------------------------------------------------------------
 CODE = r'```.*?```|`[^`\n]*`'
 FORMULA = re.compile(rf'(?P<code>{CODE})|\$\$(?P<shown>.+?)\$\$|\$(?P<inline>[^$\s][^$]*?)\$', re.S)
 
@@ -80,13 +81,15 @@ def own_links(src, stops):
     "Links to pages with slides lead to those; of other links between pages the words stay"
     decks = {Path(s.page).name + '.ipynb': s.deck for s in stops}
     def link(m):
+        if not m[2]:                                                  # code
+            return m[0]
         deck = decks.get(m[2].split('#')[0].split('/')[-1])
         return m[0] if ':' in m[2] else f'[{m[1]}]({deck})' if deck else m[1]
-    return re.sub(r'\[([^][]+)\]\(([^)\s]+)\)', link, src)
+    return re.sub(rf'{CODE}|\[([^][]+)\]\(([^)\s]+)\)', link, src, flags=re.S)
 
 def sentences(paragraph):
-    "Its sentences; a full stop inside a formula's name, code or brackets ends none"
-    return re.split(r'(?<=[.?!:])(?<!e\.g\.)\**\)?\s+(?=[A-Z*`"(±])', paragraph.strip())
+    "Its sentences, each with the star or bracket that closes it"
+    return re.findall(r'.+?(?:[.?!][*)"]*(?=\s+[A-Z*`"(±])|$)', paragraph)
 
 def is_aside(paragraph):
     "In brackets, what is needed, or where something comes from: for the notes"
@@ -94,14 +97,14 @@ def is_aside(paragraph):
 
 def brief(paragraph):
     "Of more than `WORDS` words: the first sentence, the questions, what is bold"
-    said = sentences(' '.join(paragraph.split()))
+    said = [s.strip() for s in sentences(' '.join(paragraph.split()))]
     if re.match(r'[-|>#]|\d\.|FORMULA\d+ENDS$', paragraph):
         return paragraph
     if len(paragraph.split()) > WORDS:
         said = said[:1] + [s for s in said[1:] if '?' in s or '**' in s]
     return ' '.join(f'<span class="ask">{s}</span>' if s.endswith('?') else s for s in said)
 
-# ---- from cells to slides ----------------------------------------------------------------------------
+# ---- from cells to slides ----------------------------------------------------------------------
 @dataclass
 class Item:
     "Something to show: a cell of the slides, and how high it is"
@@ -110,7 +113,7 @@ class Item:
 
 @dataclass
 class Slide:
-    kind: str                                                         # 'slide', or 'subslide': below
+    kind: str                                     # 'slide', or 'subslide': below
     items: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     @property
@@ -152,7 +155,8 @@ def output_item(output, alt):
         if len(said) > OUTPUT_LINES:
             said = [*said[:OUTPUT_LINES], '…']
         data,high = {'text/plain': '\n'.join(said)},CODE_LINE*lines('\n'.join(said), CODE_COLUMNS)
-    cell = make.new_code_cell('', outputs=[make.new_output('display_data', data, metadata=metadata)])
+    shown = make.new_output('display_data', data, metadata=metadata)
+    cell = make.new_code_cell('', outputs=[shown])
     cell.metadata.tags = ['remove_input']
     return Item(cell, high+24)
 
@@ -160,8 +164,21 @@ IMPORTS = (ast.Import, ast.ImportFrom)
 def is_imports(src):
     try:
         return all(isinstance(n, IMPORTS) for n in ast.parse(src).body)
-    except SyntaxError:                                               # a magic
+    except SyntaxError:                           # a magic
         return False
+
+def without_checks(code):
+    "The code without its top-level assertions"
+    kept = code.splitlines()
+    for n in reversed(ast.parse(code).body):
+        if isinstance(n, ast.Assert):
+            del kept[n.lineno-1:n.end_lineno]
+    return '\n'.join(kept)
+
+def mostly_draws(code):
+    "Whether more than half of the lines are about axes"
+    drawing = re.findall(r'^.*(?:\b(?:plt|ax|axes|fig|img)\b|house_style).*$', code, re.M)
+    return 2*len(drawing) > len(code.splitlines())
 
 class Deck:
     "The slides of one page"
@@ -169,7 +186,8 @@ class Deck:
         self.stop,self.stops,self.formulas = stop,stops,formulas
         self.slides,self.heading = [],''
         for c in read(stop.page)['cells']:
-            self.add_prose(c) if c['cell_type']=='markdown' else self.add_code(c)
+            add = self.add_prose if c['cell_type']=='markdown' else self.add_code
+            add(c)
 
     def left_out(self):
         return self.heading in self.stop.leave
@@ -193,12 +211,13 @@ class Deck:
                 self.slides.append(Slide('slide'))
         if self.left_out() or not part:
             return
-        if part.startswith('# '):
+        if part.startswith('> '):                                     # the subtitle of the page
             opening = f'{self.stop.minutes} minutes. <span class="ask">{self.stop.question}</span>'
             self.add(paragraph_item(part))
             self.add(paragraph_item(opening))
             return
-        shown = '' if is_aside(part) else brief(part)
+        whole = self.heading=='Exercise'
+        shown = part if whole else '' if is_aside(part) else brief(part)
         if shown:
             self.add(paragraph_item(shown))
         if ' '.join(part.split()) != re.sub(r'</?span[^>]*>', '', ' '.join(shown.split())):
@@ -213,11 +232,15 @@ class Deck:
             return
         alt = re.search(r'^#\| *fig-alt: *"(.*)"', src, re.M)
         items = [output_item(o, alt[1] if alt else '') for o in c['outputs']]
-        if folded or re.search(r'^#\| *exports', src, re.M) or len(code.splitlines()) > CODE_LINES:
+        exported = re.search(r'^#\| *exports', src, re.M)
+        long = len(code.splitlines()) > CODE_LINES
+        if folded or exported or long or drawn and mostly_draws(code):
             self.slides[-1].notes.append(f'```python\n{code}\n```')
         elif re.search(r'^#\| *echo: *false', src, re.M) is None:
-            together = items[0].height if items and items[0].height < ROOM/2 else 0
-            high = CODE_LINE*len(code.splitlines()) + 36
+            code = without_checks(code)
+            high = CODE_LINE*lines(code, CODE_COLUMNS) + 36
+            printed = sum(i.height for i in items)
+            together = printed if high + printed <= ROOM else 0
             self.add(Item(make.new_code_cell(code), high), together)
         for item in items:
             item.cell.metadata.slideshow = dict(slide_type='fragment')
@@ -240,22 +263,7 @@ class Deck:
         return make.new_notebook(cells=cells, metadata=dict(title=self.stop.title,
             language_info=dict(name='python', pygments_lexer='ipython3')))
 
-# ---- to HTML -----------------------------------------------------------------------------------------
-STYLE = '''
-.reveal .slides { text-align: left; font-size: 28px; line-height: 1.4 }
-.reveal h1 { font-size: 64px } .reveal h2 { font-size: 42px } .reveal h1, .reveal h2 { text-transform: none; margin: 0 0 24px }
-.reveal blockquote { width: auto; margin: 0 0 40px; padding: 0; box-shadow: none; background: none; color: #555 }
-.reveal p { margin: 0 0 16px } .reveal ul { display: block; margin-left: 1em }
-.reveal .ask { font-weight: 600; color: #9c3d00 }
-.reveal pre { width: 100%; margin: 0; font-size: 19px; line-height: 26px; box-shadow: none; white-space: pre-wrap }
-.reveal code { font-size: .88em } .reveal pre code { font-size: 1em }
-.reveal .jp-InputArea { background: #f6f6f6; padding: 6px 12px; margin-bottom: 16px }
-.reveal .jp-MarkdownCell .jp-InputArea { background: none; padding: 0; margin: 0 }
-.reveal .jp-OutputArea { border-left: 4px solid #ccc; padding-left: 12px; margin-bottom: 16px }
-.reveal img { margin: 0; max-height: none }
-.reveal table { font-size: 22px; margin: 0 } .reveal td, .reveal th { padding: 2px 16px 2px 0; line-height: 32px }
-.reveal .katex { font-size: 1.1em } .reveal .katex-display { margin: 12px 0 }
-'''
+# ---- to HTML -----------------------------------------------------------------------------------
 TEMPLATE = '''{%- extends 'index.html.j2' -%}
 {% block html_head_js %}{% endblock %}
 {% block html_head_js_mathjax %}{% endblock %}
@@ -263,14 +271,14 @@ TEMPLATE = '''{%- extends 'index.html.j2' -%}
 {% block notebook_css %}
 <link rel="stylesheet" href="katex/katex.min.css">
 {% endblock %}
-{% block body_header %}<style>''' + STYLE + '''</style>
+{% block body_header %}<link rel="stylesheet" href="slides.css">
 <body><div class="reveal"><div class="slides">{% endblock %}
 {% block body_footer %}</div></div>{% endblock %}
 {% block footer_js %}
 <script src="reveal.js/dist/reveal.js"></script>
 <script src="reveal.js/plugin/notes/notes.js"></script>
-<script>Reveal.initialize({width: ''' + f'{WIDTH}, height: {HEIGHT}' + ''', margin: .03, center: false, hash: true,
-  slideNumber: 'c/t', transition: 'none', plugins: [RevealNotes]})</script>
+<script>Reveal.initialize({width: ''' + f'{WIDTH}, height: {HEIGHT}' + ''',
+  margin: .03, center: false, hash: true, slideNumber: 'c/t', transition: 'none', plugins: [RevealNotes]})</script>
 </body>{% endblock %}
 '''
 CONFIG = Config(TagRemovePreprocessor=dict(enabled=True, remove_input_tags={'remove_input'}))
@@ -283,21 +291,26 @@ def deck_html(deck):
     page,_ = exporter.from_notebook_node(deck.notebook())
     return deck.formulas.show(page)
 
-PAPER = '''<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: {size}/1.35 sans-serif; max-width: 46em; margin: 2em auto; padding: 0 1em }}
-h1 {{ font-size: 1.6em }} h2 {{ font-size: 1.15em; margin: .9em 0 .2em }} ol {{ margin: .2em 0 }} p {{ margin: .3em 0 }}
+PAPER = '''<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: {size}/1.5 sans-serif; max-width: 46em; margin: 2em auto; padding: 0 1em }}
+h1 {{ font-size: 1.6em }} h2 {{ font-size: 1.15em; margin: .9em 0 .2em }}
+ol {{ margin: .2em 0 }} p {{ margin: .3em 0 }}
 td, th {{ text-align: left; padding: .2em 1em .2em 0; vertical-align: top }}
-@page {{ size: A4; margin: 14mm }} @media print {{ body {{ margin: 0; padding: 0; max-width: none }} }}
+@page {{ size: A4; margin: 14mm }}
+@media print {{ body {{ margin: 0; padding: 0; max-width: none }} }}
 </style></head><body>{body}</body></html>
 '''
 def worksheet_html():
-    "The worksheet's questions, for paper; its answers stay on the page"
-    cells = [make.new_markdown_cell(own_links(text(c['source']), []))
-             for c in read('explanations/worksheet')['cells'] if c['cell_type']=='markdown']
+    "The worksheet's title and questions, for paper; its answers stay on the page"
+    said = [text(c['source']) for c in read('explanations/worksheet')['cells']]
+    cells = [make.new_markdown_cell(own_links(src, [])) for src in said
+             if src.startswith(('# ', '## ['))]
     exporter = HTMLExporter(template_name='basic', exclude_anchor_links=True,
                             exclude_input_prompt=True)
     page,_ = exporter.from_notebook_node(make.new_notebook(cells=cells))
-    return PAPER.format(title='Predictions', size='10.5pt', body=page)
+    return PAPER.format(title='Predictions', size='11pt', body=page)
 
 def index_html(stops):
     rows = [f'<tr><td>{s.minutes}</td><td><a href="{s.deck}">{html.escape(s.title)}</a></td>'
@@ -306,11 +319,13 @@ def index_html(stops):
     said = ('<h1>Ninety minutes</h1><p>Space goes on, S opens the notes, O shows all slides, '
             '?print-pdf behind the address prints them. '
             'On paper: <a href="worksheet.html">the worksheet</a>.</p>')
-    return PAPER.format(title='Slides', size='12pt', body=f'{said}<table>{head}{"".join(rows)}</table>')
+    table = f'<table>{head}{"".join(rows)}</table>'
+    return PAPER.format(title='Slides', size='12pt', body=said+table)
 
 def main(pages):
     stops = plan()
     OUT.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT/'tools'/'slides.css', OUT)
     shutil.copytree(ROOT/'build'/'site'/'assets'/'katex', OUT/'katex', dirs_exist_ok=True)
     for s in stops:
         if not pages or s.page in pages:
