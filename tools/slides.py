@@ -278,7 +278,8 @@ TEMPLATE = '''{%- extends 'index.html.j2' -%}
 <script src="reveal.js/dist/reveal.js"></script>
 <script src="reveal.js/plugin/notes/notes.js"></script>
 <script>Reveal.initialize({width: ''' + f'{WIDTH}, height: {HEIGHT}' + ''',
-  margin: .03, center: false, hash: true, slideNumber: 'c/t', transition: 'none', plugins: [RevealNotes]})</script>
+  margin: .03, center: false, hash: true,
+  slideNumber: 'c/t', transition: 'none', plugins: [RevealNotes]})</script>
 </body>{% endblock %}
 '''
 CONFIG = Config(TagRemovePreprocessor=dict(enabled=True, remove_input_tags={'remove_input'}))
