@@ -3,7 +3,8 @@
 # make test        run every page and every test
 # make seeds       every page under five other seeds (about an hour)
 # make docs        the whole site, into build/site/html
-# make browser-test  the site crawled, and every page run in JupyterLab, in a real browser
+# make slides      the pages of a class as slides, and its worksheet for paper, into build/slides
+# make browser-test  the site crawled, slides measured, and every page run in JupyterLab, in a real browser
 # make pages       run the pages whose code changed, and save their outputs
 # make bench       how long a step takes, against a dense one and against the naive way (about 10 minutes)
 # make lab         work through the pages in JupyterLab
@@ -19,7 +20,7 @@ BIN = $(VENV)/bin
 ROWS ?= quick
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo curve test seeds docs browser-test pages bench lab readme grid spine release-check clean-check
+.PHONY: demo curve test seeds docs slides browser-test pages bench lab readme grid spine release-check clean-check
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
@@ -54,10 +55,22 @@ docs: $(VENV)/docs build/site/assets/katex/katex.min.css
 	rm -rf build/site/html build/site/doctrees
 	$(BIN)/python -m sphinx -W --keep-going -q -c tools/site -d build/site/doctrees build/site/src build/site/html
 	@echo "open build/site/html/index.html"
+# slides need nothing from elsewhere: reveal.js goes beside them, with one look and the speaker's notes
+build/slides/reveal.js/dist/reveal.js:
+	@command -v npm >/dev/null || { echo 'make slides: install node and npm (Debian: apt install nodejs npm); reveal.js comes from there'; exit 1; }
+	mkdir -p build/slides/npm $(@D)/theme $(@D)/../plugin
+	cd build/slides/npm && npm pack --silent reveal.js@5.2.1 && tar xf reveal.js-5.2.1.tgz
+	cp -r build/slides/npm/package/plugin/notes $(@D)/../plugin
+	cp -r build/slides/npm/package/dist/theme/white.css build/slides/npm/package/dist/theme/fonts $(@D)/theme
+	cp build/slides/npm/package/dist/reveal.css build/slides/npm/package/dist/reveal.js build/slides/npm/package/LICENSE $(@D)
+	rm -r build/slides/npm
+slides: $(VENV)/dev build/site/assets/katex/katex.min.css build/slides/reveal.js/dist/reveal.js
+	$(BIN)/python tools/slides.py
+	@echo "open build/slides/index.html"
 $(VENV)/browser: $(VENV)/docs
 	$(INSTALL) '.[nbs,fast,train,pack,export,hub,eval,guests,dev,docs,browser]'
 	touch $@
-browser-test: $(VENV)/browser docs
+browser-test: $(VENV)/browser docs slides
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -s
 pages: $(VENV)/dev
 	$(BIN)/python tools/run_pages.py

@@ -1,9 +1,11 @@
 "Sphinx, for the site: python -m sphinx -c tools/site build/site/src build/site/html"
-import json, subprocess
+import sys
 from configparser import ConfigParser
 from docutils import nodes
 from pathlib import Path
 from sphinx.util import logging
+sys.path.insert(0, str(Path(__file__).parent))
+from katex import Katex
 
 ROOT = Path(__file__).parents[2]
 ini = ConfigParser(delimiters=['=']); ini.read(ROOT/'settings.ini', encoding='utf-8'); cfg = ini['DEFAULT']
@@ -37,20 +39,6 @@ if url := cfg.get('repository_url'):
     html_theme_options |= dict(repository_url=url, repository_branch=cfg['branch'], path_to_docs='nbs', use_repository_button=True,
                                launch_buttons=dict(binderhub_url='https://mybinder.org', colab_url='https://colab.research.google.com'))
 
-class Katex:
-    "Formulas become HTML while the site is built: one node process, a line in, a line out. A formula that KaTeX cannot read stops the build"
-    program = '''const katex = require(process.argv[1])
-require('readline').createInterface({input: process.stdin}).on('line', line => { const q = JSON.parse(line); let a
-  try { a = {html: katex.renderToString(q.tex, {displayMode: q.display})} } catch (e) { a = {error: String(e)} }
-  console.log(JSON.stringify(a)) })'''
-    def __init__(self): self.node = None
-    def __call__(self, tex, display):
-        if self.node is None: self.node = subprocess.Popen(['node', '-e', self.program, str(ROOT/'build'/'site'/'npm'/'package'/'dist'/'katex.min.js')], stdin=-1, stdout=-1, text=True, encoding='utf-8')
-        print(json.dumps(dict(tex=tex, display=display)), file=self.node.stdin, flush=True)
-        line = self.node.stdout.readline()
-        if not line: raise RuntimeError('KaTeX does not answer: install node, remove build/site, and make docs again')
-        answer = json.loads(line)
-        return answer
 katex,logger = Katex(),logging.getLogger(__name__)
 
 def formula(self, node):
