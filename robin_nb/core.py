@@ -211,6 +211,16 @@ def taken(maker, facts:dict)->dict:
     asked = inspect.signature(maker).parameters
     return {fact: v for fact,v in facts.items() if fact in asked}
 
+@contextmanager
+def _as_before(entries):
+    "After it the dictionary `entries` holds what it held"
+    before = dict(entries)
+    try:
+        yield
+    finally:
+        entries.clear()
+        entries.update(before)
+
 # %% ../nbs/00_core.ipynb #455cb06a
 class Registry(dict):
     "Makers of one `kind`, by name; ValueError, with what was meant, for other names"
@@ -246,12 +256,8 @@ class Registry(dict):
     @contextmanager
     def having(self, name:str, maker, passes=None):
         "Inside, `name` can be asked for too"
-        before = dict(self)
-        try:
+        with _as_before(self):
             yield self.entry(name, passes)(maker)
-        finally:
-            self.clear()
-            self.update(before)
 
 # %% ../nbs/00_core.ipynb #ba36108c
 def write_json(data, file):

@@ -147,6 +147,9 @@ def _their_class(package, name):
         raise ValueError(f"{package} has no attack called {name!r}")
     return kind, importlib.import_module(package).__version__
 
+# %% ../nbs/13_guests.ipynb #69b77684
+#| code-summary: "How it is made"
+#| code-fold: true
 def _made_again(package, data, model, x):
     "The attack of a `package` from a known class and plain parameters: a stranger may have said so"
     name = data['attack']
