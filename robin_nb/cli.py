@@ -457,7 +457,7 @@ def _verify(o):
         raise ValueError(f"{o.verify} is not a report of robin_evaluate ({type(e).__name__}); "
                          "name an evaluation.json that it wrote") from None
     model,_,_,dl = _opened(o, said)
-    table = rb.evaluate.verify(said, model, dl)
+    table = rb.reports.verify(said, model, dl)
     print(table)
     if any(r['verdict'] != 'good' for r in table):
         raise ValueError(f"{o.verify} does not hold")
@@ -492,7 +492,7 @@ def _evaluate(o):
     if isinstance(result, rb.evaluate.Result):
         result.classes = config['classes']
         print(result.per_class())
-        report = rb.evaluate.evaluation(model, dl, [clean, result], **facts)
+        report = rb.reports.evaluation(model, dl, [clean, result], **facts)
         rb.core.write_json(report, o.out or Path(o.file).parent/'evaluation.json')
         return report
     report = dict(facts, clean=clean.as_dict(), attack=list(result))

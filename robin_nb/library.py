@@ -24,7 +24,7 @@ LIBRARY = dict(
     add_lbn='lbn', LastBatchNorm='lbn',
     Linf='minimax', L2='minimax', L1='minimax', fgsm='pgd', pgd='pgd', apgd='apgd',
     frozen='pgd', held='core',
-    judge='evaluate', theirs='evaluate', autoattack='evaluate', check_attack='evaluate',
+    judge='evaluate', theirs='guests', autoattack='evaluate', check_attack='evaluate',
     eps_curve='evaluate',
     clean='objectives', at='objectives', fgsm_carry='objectives',
     trades='more_objectives', mart='more_objectives', free='more_objectives',

@@ -1,11 +1,12 @@
 """Attacks of other people: Foolbox, torchattacks and ART attack our networks by themselves, and are
-judged by us. Those that are not installed are skipped; page 34 tests the rules on a stand-in."""
+judged by us. Those that are not installed are skipped; page 13 tests the rules on a stand-in."""
 import copy, json, sys
 import numpy as np, pytest, torch, torch.nn.functional as F
 import robin_nb as rb
 from robin_nb.core import fork_rng
-from robin_nb.evaluate import evaluation, theirs, verify
+from robin_nb.guests import theirs
 from robin_nb.pgd import verdicts
+from robin_nb.reports import evaluation, verify
 
 LINF,L2 = rb.Linf(.15),rb.L2(.8)
 EXTRA = "guests are an extra: pip install 'robin_nb[guests]'"

@@ -7,7 +7,8 @@ from pages import PAGES, code_cells, read, source
 from robin_nb import zoo
 from robin_nb.core import nearest, set_seed
 from robin_nb.data import Batch, load_data
-from robin_nb.evaluate import autoattack, evaluation, judge, verify
+from robin_nb.evaluate import autoattack, judge
+from robin_nb.reports import evaluation, verify
 from robin_nb.minimax import BALLS, L2, Linf
 from robin_nb.binary import INITS
 from robin_nb.files import build_model

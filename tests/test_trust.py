@@ -3,7 +3,8 @@ import importlib.util, sys, types
 import pytest, torch, torch.nn as nn
 from robin_nb.core import derived_seed, set_seed
 from robin_nb.data import load_data
-from robin_nb.evaluate import autoattack, evaluation, judge, verify
+from robin_nb.evaluate import autoattack, judge
+from robin_nb.reports import evaluation, verify
 from robin_nb.maps import bake
 from robin_nb.minimax import L2, Linf
 from robin_nb.models import small_cnn

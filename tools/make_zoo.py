@@ -12,7 +12,8 @@ from pathlib import Path
 from robin_nb.additions import additions
 from robin_nb.cli import robin_prune
 from robin_nb.data import load_data
-from robin_nb.evaluate import autoattack, evaluation, judge
+from robin_nb.evaluate import autoattack, judge
+from robin_nb.reports import evaluation
 from robin_nb.matrices import prunable
 from robin_nb.minimax import Linf
 from robin_nb.files import load_model

@@ -10,7 +10,8 @@ import torch, torch.nn as nn
 from robin_nb.additions import additions
 from robin_nb.core import replacing, set_seed
 from robin_nb.data import load_data
-from robin_nb.evaluate import autoattack, evaluation
+from robin_nb.evaluate import autoattack
+from robin_nb.reports import evaluation
 from robin_nb.minimax import Linf
 from robin_nb.pgd import attacks_inside, verdicts
 from robin_nb.zoo import card, list_models, load
