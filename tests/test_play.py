@@ -1,7 +1,7 @@
 "The program of the page Play, by node: the same numbers as PyTorch. (The widget, in a browser: tests/browser/test_play.py.)"
 import json, re, shutil, subprocess
 import pytest, torch
-from pages import NBS
+from pages import NBS, code_cells, read
 from play_by_torch import ANSWERS, JS, NETWORKS, PLAY, X, check, library, questions
 
 NODE = shutil.which('node')
@@ -52,3 +52,11 @@ def test_the_file_is_small_and_honest():
         signs = all(w.abs().unique().tolist() in ([0,1], [1]) for w in weights)
         assert signs==('ours' in told['name'])==all('places' in l for l in told['layers'])
         assert all(len(r['right'])==1000 and r['protocol'] for r in told['results'].values())
+
+def test_the_page_holds_what_lies_beside_it():
+    "Outputs are told by the code that made them, which reads these files: when one changes, run the page"
+    outputs = [o for c in code_cells(read(NBS/'explanations'/'play.ipynb')) for o in c['outputs']]
+    html = next(h for o in outputs if 'class="play"' in (h := ''.join(o.get('data', {}).get('text/html', ''))))
+    frame = JS.with_suffix('.html').read_text(encoding='utf-8')
+    assert html==frame.replace('PROGRAM', JS.read_text(encoding='utf-8')).replace('NETWORKS', json.dumps(PLAY)), \
+        'run tools/run_pages.py nbs/explanations/play.ipynb'
