@@ -9,6 +9,7 @@
 # make bench       how long a step takes, against a dense one and against the naive way (about 10 minutes)
 # make lab         work through the pages in JupyterLab
 # make curve       the README's figure: robust accuracy against bytes, beside ROWS=all
+# make play        the networks of the page that attacks in a browser, into nbs/demo/play.json (about 5 minutes)
 # make readme      README.md from nbs/index.ipynb
 # make spine       the closing table of the story: seven networks, three seeds, AutoAttack, into nbs/demo/spine.json (about two hours)
 # make grid        which models do: 44 of other libraries taken the whole way, into nbs/demo/grid.json (about 15 minutes)
@@ -20,7 +21,7 @@ BIN = $(VENV)/bin
 ROWS ?= quick
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: demo curve test seeds docs slides browser-test pages bench lab readme grid spine release-check clean-check
+.PHONY: demo curve test seeds docs slides browser-test pages bench lab readme grid spine release-check clean-check play
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
@@ -79,6 +80,8 @@ bench: $(VENV)/dev
 	$(BIN)/python benchmarks/bench.py
 lab: $(VENV)/dev
 	$(BIN)/jupyter lab nbs
+play: $(VENV)/dev
+	$(BIN)/python tools/play.py
 readme: $(VENV)/dev
 	$(BIN)/python tools/make_readme.py
 spine: $(VENV)/dev

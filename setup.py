@@ -13,7 +13,7 @@ class with_pages(build_py):
             return
         for page in Path('nbs').rglob('*'):
             hidden = any(part.startswith(('.', '_')) for part in page.parts)
-            if hidden or page.suffix not in ('.ipynb', '.json', '.png'):
+            if hidden or page.suffix not in ('.ipynb', '.json', '.png', '.html', '.js'):
                 continue
             target = Path(self.build_lib)/'robin_nb'/page
             self.mkpath(str(target.parent))

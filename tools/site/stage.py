@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT/'tools'))
 from run_pages import book, changed, failure, run
 
 READING_ORDER = {
-    'Start here':       ['tutorials/see_it_break', 'tutorials/first_ticket'],
+    'Start here':       ['tutorials/see_it_break', 'tutorials/first_ticket', 'explanations/play'],
     'The story':        ['10_minimax','12_pgd','14_binary','16_masks','18_budgets','20_matrices','22_maps','24_lbn','26_models','27_files','28_objectives','30_loop','31_checkpoint','32_train','33_faster','34_evaluate'],
     'Using it':         ['13_guests','35_reports','40_structure','42_additions','44_engine','46_surgery','48_codec','50_packed','52_zoo','54_apgd','56_official','80_widgets','88_command','90_cli'],
     'The field':        ['29_more_objectives','60_more_maps','62_rules','64_recipes','65_methods','66_board','82_reproduce'],
