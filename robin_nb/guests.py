@@ -135,6 +135,12 @@ def _made_from(attack):
 # %% ../nbs/13_guests.ipynb #32ef5a0f
 #| code-summary: "How it is made"
 #| code-fold: true
+def _told(attack):
+    "Package, version, name and parameters of their `attack`, to be read"
+    package, version, name = _made_by(attack)
+    told = ', '.join(f'{k}={describe(v)}' for k,v in _parameters(attack).items())
+    return f'{package} {version} {name}({told})'
+
 def _their_class(package, name):
     "The class of attacks called `name` in `package`, and the version of that"
     import_torchvision()                                              # they do, in their way
@@ -180,9 +186,7 @@ class theirs:
     @property
     def protocol(self):
         "For a report"
-        (package, version, name), given = _made_by(self.attack), _parameters(self.attack)
-        told = ', '.join(f'{k}={describe(v)}' for k,v in given.items())
-        return f"{package} {version} {name}({told}), {self.ball}, seed {self.seed}"
+        return f"{_told(self.attack)}, {self.ball}, seed {self.seed}"
 
     def as_data(self):
         "For a report; `from_data` makes the attack again, unless `given` is None"
