@@ -22,7 +22,7 @@ def test_numbers_are_those_of_torch(j): check(j, ask)
 @needs_node
 def test_twenty_steps_take_less_than_half_a_second():
     for j in NETWORKS:
-        quickest = min(a['ms'] for a in ask(questions(j, torch.zeros_like(X), 20)))
+        quickest = min(a['ms'] for a in ask(questions(j, torch.zeros_like(X), 20)[:3]))
         assert quickest < 500, f"{PLAY['networks'][j]['name']}: {quickest:.0f} ms"
 
 @needs_node

@@ -25,7 +25,7 @@ def test_numbers_are_those_of_torch(play, j): check(j, ask(play()))
 
 def test_twenty_steps_take_less_than_half_a_second(play):
     for j in NETWORKS:
-        quickest = min(a['ms'] for a in ask(play())(questions(j, torch.zeros_like(X), 20)))
+        quickest = min(a['ms'] for a in ask(play())(questions(j, torch.zeros_like(X), 20)[:6]))
         print(f"\n{PLAY['networks'][j]['name']}: {quickest:.0f} ms")
         assert quickest < 500, f"{PLAY['networks'][j]['name']}: {quickest:.0f} ms"
 
