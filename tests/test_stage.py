@@ -2,6 +2,7 @@
 import json, os, re, shutil, subprocess, sys
 import pytest
 from pages import ROOT, read, source
+from run_pages import hides
 
 @pytest.fixture
 def copy(tmp_path):
@@ -43,3 +44,46 @@ def test_bad_pages_stop_the_site(copy):
     assert r.returncode
     for said in (f'24_lbn.ipynb, cell {link}: the link to 09_modles.ipynb leads nowhere', f'18_budgets.ipynb, cell {alt}: a figure without alt text', f'14_binary.ipynb, cell {doc}: is_binary has no docstring'):
         assert said in r.stderr, (said, r.stderr)
+
+# ---- what is folded ----------------------------------------------------------------------------------------------------------
+def cell(*lines, picture=False):
+    "A code cell of `lines`, with a picture as its output or none"
+    outputs = [dict(output_type='display_data', data={'image/png': 'x'}, metadata={})]*picture
+    return dict(cell_type='code', metadata={}, source='\n'.join(lines).splitlines(True),
+                outputs=outputs, execution_count=None)
+
+DRAWING = ['_,ax = plt.subplots()', *[f'ax.plot(x, {j}*y)' for j in range(10)], "ax.set(title='ten lines')"]
+CELLS = {
+    'imports':          cell('import torch', 'from robin_nb.core import (Table,', '    set_seed)'),
+    'exported imports': cell('#| exports', 'import torch'),
+    'the one door':     cell('import robin_nb as rb'),
+    'imports and more': cell('import torch', 'torch.ones(3)'),
+    'a proof':          cell('#| code-summary: "Proof"', '#| code-fold: true', 'assert True'),
+    'a figure':         cell('#| fig-alt: "Ten lines"', *DRAWING, picture=True),
+    'no picture':       cell(*DRAWING),
+    'a short figure':   cell(*DRAWING[:5], picture=True),
+    'mostly sums':      cell(*DRAWING[:6], *['n += 1']*8, picture=True),
+    'drawn by export':  cell('#| exports', *DRAWING, picture=True),
+    'not shown':        cell('#| echo: false', *DRAWING, picture=True),
+}
+FOLDED = {'imports': 'imports', 'exported imports': 'imports', 'a proof': 'proof', 'a figure': 'figure'}
+
+def test_what_is_folded():
+    "Proofs, imports, and code that mostly draws; never the line that a reader should copy"
+    assert {name: why for name,c in CELLS.items() if (why := hides(c))}==FOLDED
+
+def is_folded(c): return c['metadata'].get('jupyter', {}).get('source_hidden', False)
+
+def test_a_folded_page_is_still_folded_when_cleaned(copy):
+    "What JupyterLab shows folded is what `--fold` folded, before and after nbdev_clean; a second sweep changes nothing"
+    page = copy/'nbs'/'tutorials'/'see_it_break.ipynb'
+    page.write_text(json.dumps(read(page) | dict(cells=list(CELLS.values()))), encoding='utf-8')
+    sweep = [sys.executable, 'tools/run_pages.py', '--fold', str(page)]
+    subprocess.run(sweep, cwd=copy, check=True)
+    swept = page.read_bytes()
+    assert [is_folded(c) for c in read(page)['cells']]==[name in FOLDED for name in CELLS]
+    clean = 'from nbdev.clean import nbdev_clean; nbdev_clean()'
+    subprocess.run([sys.executable, '-c', clean], cwd=copy, check=True)
+    assert [is_folded(c) for c in read(page)['cells']]==[name in FOLDED for name in CELLS]
+    subprocess.run(sweep, cwd=copy, check=True)
+    assert [c['source'] for c in read(page)['cells']]==[c['source'] for c in json.loads(swept)['cells']]
