@@ -1,0 +1,56 @@
+"""What the search of the site knows: each page by its headings, and each public name, in words that a reader would type.
+
+`places` reads the staged pages, `static/search.js` ranks what it found. Prose is what an excerpt shows; of code and tables, which
+nobody wants to read in an excerpt, only the words are kept."""
+import json, re
+from docutils.nodes import make_id
+
+GREEK = dict(delta='δ', epsilon='ε', varepsilon='ε', alpha='α', le='≤', ge='≥', pm='±', times='×', cdot='·', sum='Σ', odot='⊙', infty='∞')
+
+def formula(m):
+    "A formula in a line, as it can be typed"
+    tex = re.sub(r'\\([a-z]+)', lambda t: GREEK.get(t[1], ''), m[1])
+    return re.sub(r'[\\{}^]', '', tex).replace('__', '_').strip()
+
+def prose(src):
+    "Markdown as a reader sees it: no code blocks, tables, formulas of their own, links' addresses or marks"
+    src = re.sub(r'^```.*?^```|^:{3,}.*?$|^\|.*?$|\$\$.*?\$\$|<span.*?</span>|<[^>]*>|^\(.*\)=$|\{\.?[a-z]+\}', ' ', src, flags=re.S|re.M)
+    src = re.sub(r'\$([^$\n]+)\$', formula, src)
+    for _ in range(2):                                               # a link in a link: a name in the words of one
+        src = re.sub(r'!?\[([^][]*)\]\([^)]*\)', r'\1', src)
+    src = re.sub(r'[`*]|^#+ |^> |^[-+] ', '', src, flags=re.M)
+    return ' '.join(src.split())
+
+def words(src, said):
+    "The different words of code or of a table that `said`, the prose beside it, does not have"
+    return ' '.join(dict.fromkeys(w for w in re.findall(r'[A-Za-z][A-Za-z0-9_]+', src) if w not in said and len(w) > 2))
+
+def sections(cells):
+    "[heading, anchor, prose, words of code] for the part above the first heading and for each part below one"
+    found = [['', '', [], []]]
+    for kind,src,outputs in cells:
+        if kind=='code':
+            tables = [''.join(o.get('data', {}).get('text/markdown', '')) for o in outputs]
+            found[-1][3] += [src, *tables]
+            continue
+        for j,part in enumerate(re.split(r'^## +(.+)$', src, flags=re.M)):
+            if j%2:
+                heading = prose(part)
+                found.append([heading, make_id(heading), [], []])
+            else:
+                found[-1][2].append(prose(part))
+                found[-1][3] += re.findall(r'^\|.*$', part, re.M)
+    return [[h, a, ' '.join(p).strip(), words(' '.join(c), ' '.join(p))] for h,a,p,c in found]
+
+def page(name, title, lead, cells):
+    "A page of the book as the search knows it"
+    return dict(kind='page', at=f'{name}.html', title=title, lead=prose(lead), parts=sections(cells))
+
+def entry(name, module, anchor, doc, code):
+    "A public name as the search knows it"
+    return dict(kind='name', at=f'api/{module}.html#{anchor}', title=name, lead=f'robin_nb.{module}', parts=[['', '', prose(doc), words(code, doc)]])
+
+def write(places, file):
+    "The index as a script, so that a search works from a folder on a disk, too"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"var BOOK = {json.dumps(places, ensure_ascii=False, separators=(',', ':'))}\n", encoding='utf-8')
