@@ -3,14 +3,13 @@
 `places` reads the staged pages, `static/search.js` ranks what it found. Prose is what an excerpt shows; of code and tables, which
 nobody wants to read in an excerpt, only the words are kept."""
 import json, re
-from docutils.nodes import make_id
 
 GREEK = dict(delta='δ', epsilon='ε', varepsilon='ε', alpha='α', le='≤', ge='≥', pm='±', times='×', cdot='·', sum='Σ', odot='⊙', infty='∞')
 
 def formula(m):
     "A formula in a line, as it can be typed"
     tex = re.sub(r'\\([a-z]+)', lambda t: GREEK.get(t[1], ''), m[1])
-    return re.sub(r'[\\{}^]', '', tex).replace('__', '_').strip()
+    return re.sub(r'\\[,;! ]|[\\{}^]', '', tex).replace('__', '_').strip()
 
 def prose(src):
     "Markdown as a reader sees it: no code blocks, tables, formulas of their own, links' addresses or marks"
@@ -25,6 +24,10 @@ def words(src, said):
     "The different words of code or of a table that `said`, the prose beside it, does not have"
     return ' '.join(dict.fromkeys(w for w in re.findall(r'[A-Za-z][A-Za-z0-9_]+', src) if w not in said and len(w) > 2))
 
+def anchor_of(heading):
+    "The address that Sphinx gives a heading"
+    return re.sub(r'[^a-z0-9]+', '-', heading.lower().encode('ascii', 'ignore').decode()).strip('-')
+
 def sections(cells):
     "[heading, anchor, prose, words of code] for the part above the first heading and for each part below one"
     found = [['', '', [], []]]
@@ -36,7 +39,7 @@ def sections(cells):
         for j,part in enumerate(re.split(r'^## +(.+)$', src, flags=re.M)):
             if j%2:
                 heading = prose(part)
-                found.append([heading, make_id(heading), [], []])
+                found.append([heading, anchor_of(heading), [], []])
             else:
                 found[-1][2].append(prose(part))
                 found[-1][3] += re.findall(r'^\|.*$', part, re.M)

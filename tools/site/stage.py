@@ -26,6 +26,7 @@ READING_ORDER = {
     'Explanations':     ['explanations/measure','explanations/grid','explanations/paper','explanations/limits','explanations/speed','explanations/machines','explanations/house','explanations/class_plan'],
     'Look up':          ['explanations/letters','00_core','01_viz','02_data','92_library'],
 }
+NAMES = ':::{container} names','',':::'                                # around a table that on a phone is a list
 PROMPTS = dict(proof='Show the code', imports='Imports', figure='How it is drawn')
 CONSTANTS = (str, bytes, int, float, dict, tuple)
 problems = []
@@ -162,7 +163,7 @@ def parameters(obj, name, card, link, page):
         rows.append(f"| `{q}` | {kind} | {link(default)} | {link(what or '')} |")
     back = said.get('return')
     if back: rows.append(f"| *returns* | {shown(sig.return_annotation)} | | {link(back)} |")
-    return ['', '| parameter | type | default | what it is |', '|---|---|---|---|', *rows, ''] if rows else []
+    return ['', *NAMES[:2], '| parameter | type | default | what it is |', '|---|---|---|---|', *rows, NAMES[2], ''] if rows else []
 
 def signature(obj, name):
     try: pars = inspect.signature(obj).parameters.values()
@@ -205,7 +206,7 @@ def stage_reference(names, places):
             if not isinstance(obj, CONSTANTS): lines += ['{.source}', f'[source, on its page](#src-{anchor(name)})', '']
         (SRC/'api'/f'{module}.md').write_text('\n'.join(lines), encoding='utf-8')
     first = lambda obj: f'a {type(obj).__name__}: {link(constant(obj))}' if isinstance(obj, CONSTANTS) else link((inspect.getdoc(obj) or '').split('; ')[0])
-    tables = [['', f'## [{page[:2]} {module}](api/{module}.md)', '', '| name | |', '|---|---|', *[f'| [`{n}`](#{anchor(n)}) | {first(obj)} |' for n,obj in entries]] for (module,page),entries in modules.items()]
+    tables = [['', f'## [{page[:2]} {module}](api/{module}.md)', '', *NAMES[:2], '| name | |', '|---|---|', *[f'| [`{n}`](#{anchor(n)}) | {first(obj)} |' for n,obj in entries], NAMES[2]] for (module,page),entries in modules.items()]
     most = ' · '.join(f'[`{n}`](#{anchor(n)})' for n in ('load_data','small_cnn','sparsify','fgsm_carry','fit','pgd','judge','check_attack','bake','save_model'))
     (SRC/'reference.md').write_text('\n'.join(['# Reference', '', '{.lead}', f'All {len(names)} public names, by the page that makes them', '', f'Most used: {most}.', *sum(tables, []), '',
         '```{toctree}', ':hidden:', '', *[f'robin_nb.{m} <api/{m}>' for m,_ in modules], '```', '']), encoding='utf-8')

@@ -52,7 +52,8 @@ function find(book, query) {
   const best = rows.filter(r => needed && r.hits === needed).sort((a, b) => b.score - a.score)
   return best.map(({ place, score }) => {
     const parts = counted(place).parts.map(p => terms.reduce((sum, t, j) => sum + ofPart(p, t)*rare[j], 0))
-    return { place, score, part: place.parts[parts.indexOf(Math.max(...parts))] }
+    const whole = strong.every(t => much(counted(place).title, t)) && place.kind === 'page'
+    return { place, score, part: whole ? ['', '', place.lead, ''] : place.parts[parts.indexOf(Math.max(...parts))] }
   })
 }
 
