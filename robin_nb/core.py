@@ -348,15 +348,16 @@ class Table(list):
 
     def bold(self, column, of=max):              # `of`: `min` where less is better
         "This table; a notebook shows the row with the most in `column` bold, rows that tie too"
-        if not any(column in row for row in self):
-            heads = ', '.join(self._cells()[0])
-            raise ValueError(f"the table has no column {column!r}; it has {heads}")
+        heads = self._cells()[0]
+        if column not in heads:
+            raise ValueError(f"no column {column!r}; the table has {', '.join(heads)}")
         self._best = column, of
         return self
 
     def _cells(self):
         heads = list(dict.fromkeys(h for row in self for h in row))
-        return [heads] + [[_shown(row.get(h)) for h in heads] for row in self]
+        rows = [map(row.get, heads) for row in self]
+        return [heads, *(list(map(_shown, row)) for row in rows)]
 
     def _repr_markdown_(self):
         heads,*rows = self._cells()
