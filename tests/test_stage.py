@@ -1,5 +1,5 @@
 "What must stop `make docs`, with page and cell named. (The site itself is tested in a browser: make browser-test.)"
-import json, os, re, shutil, subprocess, sys
+import json, os, re, runpy, shutil, subprocess, sys
 import pytest
 from pages import ROOT, read, source
 from run_pages import hides
@@ -159,3 +159,26 @@ def test_search_knows_both_spellings(staged):
     queries = ['normalisation', 'normalization', 'Normalize', 'normalised']
     answers = [{at for at,_ in found} for found in searched(staged[0], *queries)]
     assert all('26_models.html' in places for places in answers), answers
+
+# ---- where a page can be run ------------------------------------------------------------------------------------------------
+def promised(copy, line):
+    "The buttons above a page if settings.ini says `line`: {text: address}"
+    pytest.importorskip('sphinx', reason="the site is an extra: pip install 'robin_nb[docs]'")
+    ini = copy/'settings.ini'
+    ini.write_text(re.sub('^repository_url =.*$', line, ini.read_text(), flags=re.M))
+    conf = runpy.run_path(str(copy/'tools'/'site'/'conf.py'))
+    return {b['text']: b['url'] for group in conf['buttons']('12_pgd', '_sources/12_pgd.ipynb') for b in group['buttons']}
+
+def test_no_button_promises_what_it_cannot_keep(copy):
+    "Without an address that others can open, a page can be downloaded, and no more"
+    assert promised(copy, 'repository_url =')=={'Notebook': '_sources/12_pgd.ipynb'}
+
+def test_one_line_of_settings_makes_the_buttons(copy):
+    found = promised(copy, 'repository_url = https://github.com/somebody/fork')
+    assert found['Colab']=='https://colab.research.google.com/github/somebody/fork/blob/main/nbs/12_pgd.ipynb'
+    assert found['Binder']=='https://mybinder.org/v2/gh/somebody/fork/main?urlpath=lab/tree/nbs/12_pgd.ipynb'
+    assert (ROOT/'nbs'/'12_pgd.ipynb').is_file() and 'Notebook' in found
+
+def test_an_address_that_colab_cannot_open_is_refused(copy):
+    with pytest.raises(ValueError, match='https://github.com/OWNER/NAME, which Colab and Binder can open, or nothing; got https://example.org'):
+        promised(copy, 'repository_url = https://example.org/x')

@@ -3,6 +3,7 @@
 `places` reads the staged pages, `static/search.js` ranks what it found. Prose is what an excerpt shows; of code and tables, which
 nobody wants to read in an excerpt, only the words are kept."""
 import json, re
+from collections import Counter
 
 GREEK = dict(delta='δ', epsilon='ε', varepsilon='ε', alpha='α', le='≤', ge='≥', pm='±', times='×', cdot='·', sum='Σ', odot='⊙', infty='∞')
 
@@ -20,9 +21,11 @@ def prose(src):
     src = re.sub(r'[`*]|^#+ |^> |^[-+] ', '', src, flags=re.M)
     return ' '.join(src.split())
 
-def words(src, said):
-    "The different words of code or of a table that `said`, the prose beside it, does not have"
-    return ' '.join(dict.fromkeys(w for w in re.findall(r'[A-Za-z][A-Za-z0-9_]+', src) if w not in said and len(w) > 2))
+def words(src, seen):
+    "The words of code or of a table that are not in the set `seen` yet; now they are"
+    new = [w for w in dict.fromkeys(re.findall(r'[A-Za-z][A-Za-z0-9_]{2,}', src)) if w not in seen]
+    seen |= set(new)
+    return ' '.join(new)
 
 def anchor_of(heading):
     "The address that Sphinx gives a heading"
@@ -43,7 +46,8 @@ def sections(cells):
             else:
                 found[-1][2].append(prose(part))
                 found[-1][3] += re.findall(r'^\|.*$', part, re.M)
-    return [[h, a, ' '.join(p).strip(), words(' '.join(c), ' '.join(p))] for h,a,p,c in found]
+    seen = set(re.findall(r'\w+', ' '.join(f'{h} {" ".join(p)}' for h,_,p,_ in found)))
+    return [[h, a, ' '.join(p).strip(), words(' '.join(c), seen)] for h,a,p,c in found]
 
 def page(name, title, lead, cells):
     "A page of the book as the search knows it"
@@ -51,9 +55,13 @@ def page(name, title, lead, cells):
 
 def entry(name, module, anchor, doc, code):
     "A public name as the search knows it"
-    return dict(kind='name', at=f'api/{module}.html#{anchor}', title=name, lead=f'robin_nb.{module}', parts=[['', '', prose(doc), words(code, doc)]])
+    return dict(kind='name', at=f'api/{module}.html#{anchor}', title=name, lead=f'robin_nb.{module}', parts=[['', '', prose(doc), words(code, set(doc.split()))]])
 
 def write(places, file):
-    "The index as a script, so that a search works from a folder on a disk, too"
+    """The index as a script, so that a search works from a folder on a disk, too.
+    Words of code that stand in many places lead nowhere"""
+    common = Counter(w for place in places for part in place['parts'] for w in part[3].split())
+    for place in places:
+        for part in place['parts']: part[3] = ' '.join(w for w in part[3].split() if common[w] <= 4)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"var BOOK = {json.dumps(places, ensure_ascii=False, separators=(',', ':'))}\n", encoding='utf-8')

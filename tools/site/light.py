@@ -7,6 +7,7 @@ from pathlib import Path
 SCRIPTS = ('fontawesome.js', 'searchtools.js', 'language_data.js', 'searchindex.js', 'sphinx_highlight.js', 'design-tabs.js')
 GONE = ('*.map', 'fontawesome.js*', 'searchtools.js', 'language_data.js', '*stemmer.js', 'searchindex.js', 'sphinx_highlight.js',
         'design-tabs.js', 'fa-*.woff2', 'locales', 'sbt-webpack-macros.html')
+PLAIN = r'<span class="(?:n|p|w)">([^<]*)</span>'                      # names and brackets in code, of the colour of all text: half of a page
 LIVE = r'show|fade|collaps|tooltip|bs-tooltip|dropdown|disabled'       # classes that the theme's scripts give and take away
 
 def blocks(css):
@@ -50,7 +51,7 @@ def lighten(out):
     script = r'\s*<script\b[^>]*\bsrc="[^"]*(?:{})(?:\?[^"]*)?"[^>]*></script>'.format('|'.join(map(re.escape, SCRIPTS)))
     for page in out.rglob('*.html'):
         html = page.read_text(encoding='utf-8')
-        page.write_text(re.sub(script, '', html), encoding='utf-8')
+        page.write_text(re.sub(PLAIN, r'\1', re.sub(script, '', html)), encoding='utf-8')
         for found in re.findall(r'\bclass="([^"]*)"', html): classes |= set(found.split())
     for pattern in GONE:
         for file in [*out.glob(pattern), *static.rglob(pattern)]:

@@ -27,7 +27,7 @@ READING_ORDER = {
     'Look up':          ['explanations/letters','00_core','01_viz','02_data','92_library'],
 }
 NAMES = ':::{container} names','',':::'                                # around a table that on a phone is a list
-PROMPTS = dict(proof='Show the code', imports='Imports', figure='How it is drawn')
+PROMPTS = dict(imports='Imports', figure='How it is drawn')
 CONSTANTS = (str, bytes, int, float, dict, tuple)
 problems = []
 def problem(page, cell, what): problems.append(f"{page}, cell {cell}: {what}" if cell is not None else f"{page}: {what}")
@@ -39,7 +39,7 @@ def without_directives(src): return '\n'.join(l for l in src.splitlines() if not
 def markdown(*lines): return dict(cell_type='markdown', metadata={}, source='\n'.join(lines))
 def anchor(name):
     kind = 'api-constant-' if name.isupper() else 'api-class-' if name[0].isupper() else 'api-'
-    return kind + name.lower().replace('.', '-').replace('_', '-')
+    return kind + re.sub('_$', '-in-place', name.lower()).replace('.', '-').replace('_', '-')     # an id does not end with a dash
 def defined(src): return [n.name for n in ast.parse(src).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
 
 # ---- links -------------------------------------------------------------------------------------------------------------------
@@ -81,9 +81,10 @@ def code_cell(cell, page, number, module, names):
     src,d = text(cell['source']),directives(text(cell['source']))
     meta,tags = {},[]
     if 'Exported source' in src: tags.append('exported')
-    if why := '' if tags else hides(cell):                           # a proof with what it prints; of imports and figures the code only
+    why = hides(cell)                                                # a proof with what it prints; of imports and figures the code only
+    if why and ('exported' not in tags or why=='imports'):
         tags.append('hide-cell' if why=='proof' else 'hide-input')
-        meta['mystnb'] = dict(code_prompt_show=d.get('code-summary', PROMPTS[why]).strip('"'))
+        meta['mystnb'] = dict(code_prompt_show=d.get('code-summary', '').strip('"') if why=='proof' else PROMPTS[why])
     if d.get('echo')=='false': tags.append('remove-input')
     if alt := figure_alt(cell, page, number): meta.setdefault('mystnb', {})['image'] = dict(alt=alt)
     outputs = []
