@@ -386,31 +386,59 @@ def one_line_errors(command:str):
 
 
 
+# %% ../nbs/00_core.ipynb #f8d96553
+_VALUE = r'[-+\u2212]?(?:\d[\d,]*\.?\d*|\.\d+|nan|inf)(?:e[-+]?\d+)?'
+_UNIT = r'(?: ?(?:%|[kMG]?B|m?s|min|h|[x×])|/\d+)?'
+_NUMBER = re.compile(rf'[<>≤≥~±]? ?({_VALUE}){_UNIT}(?: (?:±|of) {_VALUE}{_UNIT})?'
+                     rf'(?: \({_VALUE}{_UNIT} to {_VALUE}{_UNIT}\))?')
+
+def _shown(v):
+    "A value as a table shows it"
+    if v is None:
+        return ''
+    if isinstance(v, int) and not isinstance(v, bool):
+        return f'{v:,}'
+    return f'{v:.4g}' if isinstance(v, float) else str(v)
+
+def _number(text):
+    "The number that `text` begins with, or None if it is none"
+    found = _NUMBER.fullmatch(text)
+    return float(found[1].replace(',', '').replace('\u2212', '-')) if found else None
+
+def _rule(column):
+    "The line below the head of `column`: to the right if it holds numbers, or nothing, throughout"
+    filled = [text for text in column if text not in ('', '-')]
+    return '--:' if filled and None not in map(_number, filled) else '---'
+
 # %% ../nbs/00_core.ipynb #62017308
 class Table(list):
     "A list of dictionaries that prints as a table, in a notebook and in a terminal"
-    @staticmethod
-    def _text(v):
-        if v is None:
-            return ''
-        if isinstance(v, int) and not isinstance(v, bool):
-            return f'{v:,}'
-        return f'{v:.4g}' if isinstance(v, float) else str(v)
+    _best = None
+
+    def bold(self, column, of=max):              # `of`: `min` where less is better
+        "This table; a notebook shows the row with the most in `column` bold, rows that tie too"
+        heads = self._cells()[0]
+        if column not in heads:
+            raise ValueError(f"no column {column!r}; the table has {', '.join(heads)}")
+        self._best = column, of
+        return self
 
     def _cells(self):
         heads = list(dict.fromkeys(h for row in self for h in row))
-        cells = [heads]
-        for row in self:
-            cells.append([self._text(row.get(h)) for h in heads])
-        return cells
+        rows = [map(row.get, heads) for row in self]
+        return [heads, *(list(map(_shown, row)) for row in rows)]
 
     def _repr_markdown_(self):
-        lines = []
-        for row in self._cells():
-            cells = ' | '.join(c.replace('|', r'\|') for c in row)
-            lines.append(f'| {cells} |')
-        lines.insert(1, '|---'*len(row) + '|')
-        return '\n'.join(lines)
+        heads,*rows = self._cells()
+        column,of = self._best or (None, max)
+        values = [_number(_shown(row.get(column))) for row in self]
+        best = of((v for v in values if v is not None and v==v), default=None)     # nan is never it
+        lines = [heads, [_rule(texts) for texts in zip(*rows)]]
+        for row,v in zip(rows, values):
+            mark = '**' if v is not None and v==best else ''
+            cells = [c.replace('|', r'\|') for c in row]
+            lines.append([f'{mark}{c}{mark}' if c else c for c in cells])
+        return '\n'.join(f"| {' | '.join(line)} |" for line in lines)
 
     def __repr__(self):
         rows = self._cells()

@@ -1,9 +1,9 @@
 """Run pages from top to bottom in a kernel, and save what they printed and drew:  run_pages.py [--fold] [PAGE ...]
 
 Without a page: those whose code changed since their outputs were saved. A page carries the hash of the code that ran in its metadata
-(`ran`), so that outputs can be told from leftovers. Cells with `#| code-fold: true` are saved folded for JupyterLab;
---fold does only that, to all pages or to those named."""
-import hashlib, json, os, re, sys, time
+(`ran`), so that outputs can be told from leftovers. Proofs (`#| code-fold: true`), imports and code that mostly draws are saved
+folded for JupyterLab; --fold does only that, to all pages or to those named."""
+import ast, hashlib, json, os, re, sys, time
 from pathlib import Path
 
 NBS = Path(__file__).parents[1]/'nbs'
@@ -22,20 +22,52 @@ def stamp(nb):
     return hashlib.sha256('\0'.join(parts).encode()).hexdigest()[:16]
 def changed(nb): return nb['metadata'].get('ran') != stamp(nb)
 
+DRAWS = re.compile(r'(axs?|axes|fig|figure|plt)\d*|house_style')               # what somebody who draws has in his hands
+def _drawing_lines(tree):
+    "The numbers of the lines of `tree` that use an axis, a figure or `plt`"
+    found = set()
+    for n in ast.walk(tree):
+        if not isinstance(n, ast.stmt):
+            continue
+        inner = getattr(n, 'body', None)                             # of a loop, only its head
+        last = inner[0].lineno-1 if inner else n.end_lineno
+        used = [m.id for m in ast.walk(n) if isinstance(m, ast.Name) and m.lineno <= last]
+        if any(map(DRAWS.fullmatch, used)):
+            found |= set(range(n.lineno, last+1))
+    return found
+
+def hides(cell):
+    """Why the source of code `cell` is folded: a 'proof' says so itself; 'imports' are nothing else, but
+    `import robin_nb` is there to be copied; a 'figure' shows one, and half of its ten lines or more draw"""
+    src = text(cell['source'])
+    said = set(re.findall(r'^#\|\s*(.+?)\s*$', src, re.M))
+    if 'code-fold: true' in said:
+        return 'proof'
+    try:
+        tree = ast.parse(body(src))
+    except SyntaxError:                                              # a magic
+        return ''
+    imports = [a.name for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names]
+    if tree.body and all(isinstance(n, (ast.Import, ast.ImportFrom)) for n in tree.body):
+        return '' if imports==['robin_nb'] else 'imports'
+    lines = [l for l in body(src).splitlines() if l.strip()]
+    shown = any(m.startswith('image/') for o in cell.get('outputs', []) for m in o.get('data', {}))
+    long = shown and len(lines) >= 10 and not said & {'exports', 'echo: false'}
+    return 'figure' if long and 2*len(_drawing_lines(tree)) >= len(lines) else ''
+
 def fold(nb):
-    """Fold the cells of `nb` that say `#| code-fold: true`, and no others, in JupyterLab.
+    """Fold the cells of `nb` that `hides` names, and no others, in JupyterLab.
     Of a folded cell it shows the first line, so that has to be the summary."""
     for c in code(nb):
-        lines = text(c['source']).splitlines(True)
-        head = [l for l in lines if l.startswith('#|')]
-        if '#| code-fold: true' not in map(str.strip, head):
+        if not hides(c):
             hidden = c['metadata'].get('jupyter', {})
             hidden.pop('source_hidden', None)
             if not hidden:
                 c['metadata'].pop('jupyter', None)
             continue
         c['metadata'].setdefault('jupyter', {})['source_hidden'] = True
-        summary = [l for l in head if l.startswith('#| code-summary:')]
+        lines = text(c['source']).splitlines(True)
+        summary = [l for l in lines if l.startswith('#| code-summary:')]
         c['source'] = summary + [l for l in lines if l not in summary]
 
 def failure(nb):

@@ -9,21 +9,25 @@ from fastcore.docments import docments
 from nbdev.config import get_config
 from nbdev.doclinks import NbdevLookup
 from nbdev.serve import proc_nbs
+import finding
 
 HERE,ROOT = Path(__file__).parent,Path(__file__).parents[2]
-NBS,PROC,SRC = ROOT/'nbs',ROOT/'_proc',ROOT/'build'/'site'/'src'
+NBS,PROC,SRC,ASSETS = ROOT/'nbs',ROOT/'_proc',ROOT/'build'/'site'/'src',ROOT/'build'/'site'/'assets'
 sys.path.insert(0, str(ROOT/'tools'))
-from run_pages import book, changed, failure, run
+from run_pages import book, changed, failure, hides, run
 
+# Next and the sidebar lead through the story without a detour; its pages stand in the order in which they import each other
 READING_ORDER = {
-    'Start here':       ['tutorials/see_it_break', 'tutorials/first_ticket', 'explanations/play'],
-    'The story':        ['10_minimax','12_pgd','14_binary','16_masks','18_budgets','20_matrices','22_maps','24_lbn','26_models','27_files','28_objectives','30_loop','31_checkpoint','32_train','33_faster','34_evaluate'],
+    'The story':        ['tutorials/see_it_break', '10_minimax','12_pgd','14_binary','16_masks','18_budgets','24_lbn','32_train','34_evaluate'],
+    'Tutorials':        ['tutorials/first_ticket','explanations/play','tutorials/your_model','tutorials/your_own_loop','tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work','tutorials/the_masks_are_structured','tutorials/from_85_mb','tutorials/whose_attack','tutorials/table_in_small','tutorials/what_each_ingredient_buys'],
     'Using it':         ['13_guests','35_reports','40_structure','42_additions','44_engine','46_surgery','48_codec','50_packed','52_zoo','54_apgd','56_official','80_widgets','88_command','90_cli'],
+    'How it is made':   ['20_matrices','22_maps','26_models','27_files','28_objectives','30_loop','31_checkpoint','33_faster'],
     'The field':        ['29_more_objectives','60_more_maps','62_rules','64_recipes','65_methods','66_board','82_reproduce'],
-    'Tutorials':        ['tutorials/your_model','tutorials/your_own_loop','tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work','tutorials/the_masks_are_structured','tutorials/from_85_mb','tutorials/whose_attack','tutorials/table_in_small','tutorials/what_each_ingredient_buys'],
     'Explanations':     ['explanations/measure','explanations/grid','explanations/paper','explanations/limits','explanations/speed','explanations/machines','explanations/house','explanations/class_plan','explanations/worksheet'],
-    'Look up':          ['explanations/letters','00_core','01_viz','02_data','92_library'],
+    'Look up':          ['explanations/glossary','explanations/letters','00_core','01_viz','02_data','92_library'],
 }
+NAMES = ':::{container} names','',':::'                                # around a table that on a phone is a list
+PROMPTS = dict(imports='Imports', figure='How it is drawn')
 CONSTANTS = (str, bytes, int, float, dict, tuple)
 problems = []
 def problem(page, cell, what): problems.append(f"{page}, cell {cell}: {what}" if cell is not None else f"{page}: {what}")
@@ -35,7 +39,7 @@ def without_directives(src): return '\n'.join(l for l in src.splitlines() if not
 def markdown(*lines): return dict(cell_type='markdown', metadata={}, source='\n'.join(lines))
 def anchor(name):
     kind = 'api-constant-' if name.isupper() else 'api-class-' if name[0].isupper() else 'api-'
-    return kind + name.lower().replace('.', '-').replace('_', '-')
+    return kind + re.sub('_$', '-in-place', name.lower()).replace('.', '-').replace('_', '-')     # an id does not end with a dash
 def defined(src): return [n.name for n in ast.parse(src).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
 
 # ---- links -------------------------------------------------------------------------------------------------------------------
@@ -77,7 +81,10 @@ def code_cell(cell, page, number, module, names):
     src,d = text(cell['source']),directives(text(cell['source']))
     meta,tags = {},[]
     if 'Exported source' in src: tags.append('exported')
-    if d.get('code-fold')=='true': tags.append('hide-cell'); meta['mystnb'] = dict(code_prompt_show=d.get('code-summary', 'Show the code').strip('"'))   # an answer, and what it prints
+    why = hides(cell)                                                # a proof with what it prints; of imports and figures the code only
+    if why and ('exported' not in tags or why=='imports'):
+        tags.append('hide-cell' if why=='proof' else 'hide-input')
+        meta['mystnb'] = dict(code_prompt_show=d.get('code-summary', '').strip('"') if why=='proof' else PROMPTS[why])
     if d.get('echo')=='false': tags.append('remove-input')
     if alt := figure_alt(cell, page, number): meta.setdefault('mystnb', {})['image'] = dict(alt=alt)
     outputs = []
@@ -90,8 +97,8 @@ def code_cell(cell, page, number, module, names):
     here = [n for n in defined(src) if n in names] if 'exported' in tags else []
     return [markdown(*[f'(src-{anchor(n)})=' for n in here], '', f'<span class="exports">{module}</span>')]*bool(here) + [new]
 
-def stage_page(page, names, doors):
-    "One processed page as a MyST notebook in the source folder"
+def stage_page(page, names, doors, places):
+    "One processed page as a MyST notebook in the source folder; `places` is told what a search may find there"
     nb,orig,out = read(PROC/page),read(NBS/page),[]
     module = next((m[1] for c in orig['cells'] if (m := re.search(r'#\|\s*default_exp\s+(\S+)', text(c['source'])))), None)
     where = {text(c['source']).strip(): j for j,c in enumerate(orig['cells'])}                     # cells are named by their place in the page
@@ -109,6 +116,9 @@ def stage_page(page, names, doors):
         last = next((j for s,j in where.items() if bare and without_directives(s).strip()==bare), last)
         if c['cell_type']=='markdown': out.append(markdown(admonitions(own_links(src, names)).replace('<!-- doors -->', doors)))
         else: out += code_cell(c, page, last, f'robin_nb.{module}', names)
+    told = [c for c in out[1:] if not {'hide-cell','hide-input','remove-input'} & set(c['metadata'].get('tags', []))]
+    cells_of = [(c['cell_type'], text(c['source']), c.get('outputs', [])) for c in told]
+    places.append(finding.page(page.removesuffix('.ipynb'), unquote(title), unquote(lead), cells_of))
     for j,c in enumerate(out): c['id'] = f'c{j}'
     target = SRC/page; target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(dict(cells=out, metadata=dict(kernelspec=dict(name='python3', display_name='Python 3'), language_info=dict(name='python', pygments_lexer='ipython3')), nbformat=4, nbformat_minor=5)), encoding='utf-8')
@@ -154,7 +164,7 @@ def parameters(obj, name, card, link, page):
         rows.append(f"| `{q}` | {kind} | {link(default)} | {link(what or '')} |")
     back = said.get('return')
     if back: rows.append(f"| *returns* | {shown(sig.return_annotation)} | | {link(back)} |")
-    return ['', '| parameter | type | default | what it is |', '|---|---|---|---|', *rows, ''] if rows else []
+    return ['', *NAMES[:2], '| parameter | type | default | what it is |', '|---|---|---|---|', *rows, NAMES[2], ''] if rows else []
 
 def signature(obj, name):
     try: pars = inspect.signature(obj).parameters.values()
@@ -179,7 +189,7 @@ def entry(obj, name, card, link, page, level='##'):
             if not m.startswith('_') and inspect.isfunction(f) and f.__doc__: out += [f'**`{name}.{m if prop else signature(f, m)}`**', '', link(f.__doc__), '']
     return out
 
-def stage_reference(names):
+def stage_reference(names, places):
     "api/NAME.md for each module, and an index of all names"
     card,linkify = letters(),NbdevLookup().linkify
     link = lambda s: own_links(linkify(' '.join(str(s).split()).replace('|', '\\|')) or '', names)
@@ -190,11 +200,14 @@ def stage_reference(names):
         lead = importlib.import_module(f'robin_nb.{module}').__doc__
         lines = [f'# robin_nb.{module}', '', '{.lead}', lead, '', f'Page [{page[:2]}](../{page}) writes this module, explains it and tests it.', '']
         for name,obj in entries:
+            doc = '' if isinstance(obj, CONSTANTS) else inspect.getdoc(obj) or ''
+            code = constant(obj) if isinstance(obj, CONSTANTS) else signature(obj, name)
+            places.append(finding.entry(name, module, anchor(name), doc, code))
             lines += entry(obj, name, card, link, page)
             if not isinstance(obj, CONSTANTS): lines += ['{.source}', f'[source, on its page](#src-{anchor(name)})', '']
         (SRC/'api'/f'{module}.md').write_text('\n'.join(lines), encoding='utf-8')
     first = lambda obj: f'a {type(obj).__name__}: {link(constant(obj))}' if isinstance(obj, CONSTANTS) else link((inspect.getdoc(obj) or '').split('; ')[0])
-    tables = [['', f'## [{page[:2]} {module}](api/{module}.md)', '', '| name | |', '|---|---|', *[f'| [`{n}`](#{anchor(n)}) | {first(obj)} |' for n,obj in entries]] for (module,page),entries in modules.items()]
+    tables = [['', f'## [{page[:2]} {module}](api/{module}.md)', '', *NAMES[:2], '| name | |', '|---|---|', *[f'| [`{n}`](#{anchor(n)}) | {first(obj)} |' for n,obj in entries], NAMES[2]] for (module,page),entries in modules.items()]
     most = ' · '.join(f'[`{n}`](#{anchor(n)})' for n in ('load_data','small_cnn','sparsify','fgsm_carry','fit','pgd','judge','check_attack','bake','save_model'))
     (SRC/'reference.md').write_text('\n'.join(['# Reference', '', '{.lead}', f'All {len(names)} public names, by the page that makes them', '', f'Most used: {most}.', *sum(tables, []), '',
         '```{toctree}', ':hidden:', '', *[f'robin_nb.{m} <api/{m}>' for m,_ in modules], '```', '']), encoding='utf-8')
@@ -216,8 +229,10 @@ def main():
     names = public_names()
     assert len(set(map(anchor, names)))==len(names), 'two names share an anchor'
     doors = (HERE/'doors.md').read_text(encoding='utf-8')
-    for page in pages: stage_page(page, names, doors)
-    stage_reference(names)
+    places = []
+    for page in pages: stage_page(page, names, doors, places)
+    stage_reference(names, places)
+    finding.write(places, ASSETS/'search-index.js')
     numbered = lambda p: f"{p[:2]} {titles[p]} <{p}>" if p[:2].isdigit() else p
     titles = {p: text(read(NBS/f'{p}.ipynb')['cells'][0]['source']).split('\n')[0][2:] for part in READING_ORDER.values() for p in part}
     trees = [['```{toctree}', ':hidden:', f':caption: {part}', '', *map(numbered, pages), *(['reference'] if part=='Look up' else []), '```', ''] for part,pages in READING_ORDER.items()]
