@@ -1,5 +1,5 @@
 "Sphinx, for the site: python -m sphinx -c tools/site build/site/src build/site/html"
-import html, json, re, sys
+import html, re, sys
 from configparser import ConfigParser
 from docutils import nodes
 from pathlib import Path
