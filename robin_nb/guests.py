@@ -135,7 +135,7 @@ def _made_from(attack):
 # %% ../nbs/13_guests.ipynb #32ef5a0f
 #| code-summary: "How it is made"
 #| code-fold: true
-def _told(attack):
+def _in_words(attack):
     "Package, version, name and parameters of their `attack`, to be read"
     package, version, name = _made_by(attack)
     told = ', '.join(f'{k}={describe(v)}' for k,v in _parameters(attack).items())
@@ -186,7 +186,7 @@ class theirs:
     @property
     def protocol(self):
         "For a report"
-        return f"{_told(self.attack)}, {self.ball}, seed {self.seed}"
+        return f"{_in_words(self.attack)}, {self.ball}, seed {self.seed}"
 
     def as_data(self):
         "For a report; `from_data` makes the attack again, unless `given` is None"
