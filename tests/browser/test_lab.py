@@ -88,3 +88,18 @@ def test_explorers(lab, watched):
         changed(after_key, 'the mouse')
     leave(w)
     assert not w.outside, w.outside
+
+@pytest.mark.timeout(500)
+def test_play(lab, watched):
+    "The widget of the page Play, live, twice on one page: in a notebook a cell can run again"
+    w = watched(viewport=dict(width=1300, height=1600))
+    page = run_all(w, lab, 'explanations/play.ipynb')
+    assert page.locator('.play .one').count()==1
+    page.click('.play .one')
+    assert 'Steps: 1' in page.locator('.play .verdict').inner_text()
+    cell = page.locator('.jp-CodeCell:has(.play)')
+    cell.locator('.jp-InputArea-editor').click()
+    page.keyboard.press('Control+Enter')
+    page.wait_for_function("(document.querySelector('.play .verdict') || {textContent: ''}).textContent.includes('Steps: 0')")
+    assert not w.outside, w.outside
+    leave(w)

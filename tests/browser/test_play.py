@@ -103,6 +103,8 @@ def test_on_a_phone(play, scheme):
     assert page.evaluate('document.documentElement.scrollWidth') <= 360
     wide = page.evaluate("[...document.querySelectorAll('.play *')].filter(e => e.getBoundingClientRect().right > 360).map(e => e.outerHTML.slice(0,90))")
     assert not wide, wide
+    ground = page.evaluate("getComputedStyle(document.querySelector('.play').parentElement).backgroundColor")
+    assert ground=='rgba(0, 0, 0, 0)', f'a ground of its own in the {scheme}: {ground}'
     before = pixels(page, 'x'); page.locator('.play .x').tap(); assert pixels(page, 'x') != before
     assert min(b['height'] for b in (page.locator('.play .tools button').nth(j).bounding_box() for j in range(4))) >= 24
     page.locator('.play').screenshot(path=SHOTS/f'play-phone-{scheme}.png')
