@@ -18,11 +18,11 @@ from run_pages import book, changed, failure, run
 READING_ORDER = {
     'Start here':       ['tutorials/see_it_break', 'tutorials/first_ticket'],
     'The story':        ['10_minimax','12_pgd','14_binary','16_masks','18_budgets','20_matrices','22_maps','24_lbn','26_models','27_files','28_objectives','30_loop','31_checkpoint','32_train','33_faster','34_evaluate'],
-    'Using it':         ['40_structure','42_additions','44_engine','46_surgery','48_codec','50_packed','52_zoo','54_apgd','56_official','80_widgets','88_command','90_cli'],
+    'Using it':         ['40_structure','42_additions','44_engine','46_surgery','48_codec','50_packed','52_zoo','54_apgd','56_official','88_command','90_cli'],
     'The field':        ['29_more_objectives','60_more_maps','62_rules','64_recipes','65_methods','66_board','82_reproduce'],
-    'Tutorials':        ['tutorials/your_model','tutorials/your_own_loop','tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work','tutorials/the_masks_are_structured','tutorials/from_85_mb','tutorials/whose_attack','tutorials/table_in_small','tutorials/what_each_ingredient_buys'],
+    'Tutorials':        ['tutorials/your_model','tutorials/your_own_loop','tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work','tutorials/play_with_masks','tutorials/the_masks_are_structured','tutorials/from_85_mb','tutorials/whose_attack','tutorials/table_in_small','tutorials/what_each_ingredient_buys'],
     'Explanations':     ['explanations/measure','explanations/grid','explanations/paper','explanations/limits','explanations/speed','explanations/machines','explanations/house','explanations/class_plan'],
-    'Look up':          ['explanations/letters','00_core','01_viz','02_data','92_library'],
+    'Look up':          ['explanations/letters','00_core','01_viz','02_data','03_widgets','92_library'],
 }
 CONSTANTS = (str, bytes, int, float, dict, tuple)
 problems = []
