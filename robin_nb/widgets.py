@@ -21,7 +21,7 @@ def _titles(fig):
 def picture(fig, hidden:bool=False)->str:
     "`fig` as an HTML image, its titles in words; `hidden` until a slider shows it. Closes `fig`"
     alt,raw,small = escape(_titles(fig)),io.BytesIO(),io.BytesIO()
-    fig.savefig(raw, format='png', dpi=70)
+    fig.savefig(raw, format='png', dpi=90)
     plt.close(fig)
     Image.open(raw).convert('RGB').quantize(32, kmeans=2).save(small, format='png', optimize=True)
     data = base64.b64encode(small.getvalue()).decode()
