@@ -64,6 +64,22 @@ def test_imports_stand_alone_and_go_down(page):
                 if name.startswith('robin_nb.'): assert NUMBER[name.split('.')[1]] < own, f'{page.name} imports {name}'
             assert not (isinstance(n, ast.ImportFrom) and any(a.name=='*' for a in n.names)), f'{page.name}: import *'
 
+SLIDERS = ['tutorials/see_it_break', '10_minimax', '12_pgd', '16_masks', '18_budgets', 'tutorials/play_with_masks']
+@pytest.mark.parametrize('name', SLIDERS)
+def test_sliders_are_where_the_idea_is(name):
+    "Each with few small frames of its own words; and what makes a slider is one module, from the ground floor"
+    html = [''.join(o['data']['text/html']) for c in code_cells(read(NBS/f'{name}.ipynb')) for o in c['outputs'] if 'text/html' in o.get('data', {})]
+    found = [h for h in html if '<figure class="frames"' in h]
+    assert found, f'no slider on {name}'
+    for frames in found:
+        said = re.findall(r'<img alt="([^"]+)"', frames)
+        assert 5 <= len(said) <= 7 and len(set(said))==len(said), said
+
+def test_only_one_page_makes_sliders():
+    assert NUMBER['widgets'] == 3
+    makers = [p.name for p in PAGES if any('ipywidgets' in source(c) for c in code_cells(read(p)))]
+    assert makers == ['03_widgets.ipynb'], makers
+
 TEXTS = [*PAGES, ROOT/'README.md', ROOT/'CONTRIBUTING.md']
 @pytest.mark.parametrize('file', TEXTS, ids=[*IDS, 'README.md', 'CONTRIBUTING.md'])
 def test_shell_blocks_can_be_run(file):

@@ -19,12 +19,12 @@ from run_pages import book, changed, failure, hides, run
 # Next and the sidebar lead through the story without a detour; its pages stand in the order in which they import each other
 READING_ORDER = {
     'The story':        ['tutorials/see_it_break', '10_minimax','12_pgd','14_binary','16_masks','18_budgets','24_lbn','32_train','34_evaluate'],
-    'Tutorials':        ['tutorials/first_ticket','explanations/play','tutorials/your_model','tutorials/your_own_loop','tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work','tutorials/the_masks_are_structured','tutorials/from_85_mb','tutorials/whose_attack','tutorials/table_in_small','tutorials/what_each_ingredient_buys'],
-    'Using it':         ['13_guests','35_reports','40_structure','42_additions','44_engine','46_surgery','48_codec','50_packed','52_zoo','54_apgd','56_official','80_widgets','88_command','90_cli'],
+    'Tutorials':        ['tutorials/first_ticket','explanations/play','tutorials/your_model','tutorials/your_own_loop','tutorials/why_luck_is_enough','tutorials/which_layers','tutorials/break_it_yourself','tutorials/when_it_does_not_work','tutorials/play_with_masks','tutorials/the_masks_are_structured','tutorials/from_85_mb','tutorials/whose_attack','tutorials/table_in_small','tutorials/what_each_ingredient_buys'],
+    'Using it':         ['13_guests','35_reports','40_structure','42_additions','44_engine','46_surgery','48_codec','50_packed','52_zoo','54_apgd','56_official','88_command','90_cli'],
     'How it is made':   ['20_matrices','22_maps','26_models','27_files','28_objectives','30_loop','31_checkpoint','33_faster'],
     'The field':        ['29_more_objectives','60_more_maps','62_rules','64_recipes','65_methods','66_board','82_reproduce'],
     'Explanations':     ['explanations/measure','explanations/grid','explanations/paper','explanations/limits','explanations/speed','explanations/machines','explanations/house','explanations/class_plan','explanations/worksheet'],
-    'Look up':          ['explanations/glossary','explanations/letters','00_core','01_viz','02_data','92_library'],
+    'Look up':          ['explanations/glossary','explanations/letters','00_core','01_viz','02_data','03_widgets','92_library'],
 }
 NAMES = ':::{container} names','',':::'                                # around a table that on a phone is a list
 PROMPTS = dict(imports='Imports', figure='How it is drawn')
