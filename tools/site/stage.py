@@ -84,7 +84,7 @@ def code_cell(cell, page, number, module, names):
     why = hides(cell)                                                # a proof with what it prints; of imports and figures the code only
     if why and ('exported' not in tags or why=='imports'):
         tags.append('hide-cell' if why=='proof' else 'hide-input')
-        meta['mystnb'] = dict(code_prompt_show=d.get('code-summary', '').strip('"') if why=='proof' else PROMPTS[why])
+        meta['mystnb'] = dict(code_prompt_show=d.get('code-summary', '').strip('"') if why=='proof' else f'{PROMPTS[why]} of {module}' if 'exported' in tags else PROMPTS[why])
     if d.get('echo')=='false': tags.append('remove-input')
     if alt := figure_alt(cell, page, number): meta.setdefault('mystnb', {})['image'] = dict(alt=alt)
     outputs = []
