@@ -24,10 +24,19 @@ def ask(page): return lambda asked: page.evaluate(f'([page, questions]) => ({ANS
 def test_numbers_are_those_of_torch(play, j): check(j, ask(play()))
 
 def test_twenty_steps_take_less_than_half_a_second(play):
+    "Of one core: time that the browser's thread has worked, so that other work on this machine does not count"
+    page = play()
+    clock = page.context.new_cdp_session(page)
+    clock.send('Performance.enable', dict(timeDomain='threadTicks'))
+    def worked(): return next(m['value'] for m in clock.send('Performance.getMetrics')['metrics'] if m['name']=='TaskDuration')
     for j in NETWORKS:
-        quickest = min(a['ms'] for a in ask(play())(questions(j, torch.zeros_like(X), 20)[:6]))
-        print(f"\n{PLAY['networks'][j]['name']}: {quickest:.0f} ms")
-        assert quickest < 500, f"{PLAY['networks'][j]['name']}: {quickest:.0f} ms"
+        times = []
+        for q in questions(j, torch.zeros_like(X), 20)[:4]:
+            before = worked()
+            said, = ask(page)([q])
+            times.append(worked()-before)
+        print(f"\n{PLAY['networks'][j]['name']}: {min(times):.3f} s of work, {said['ms']/1000:.3f} s by the clock")
+        assert len(said['points'])==20 and .001 < min(times) < .5, times
 
 def verdict(page): return page.locator('.play .verdict').inner_text()
 def pixels(page, what): return page.evaluate("what => document.querySelector(`.play .${what}`).toDataURL()", what)
