@@ -3,6 +3,7 @@
     make release-check                # up to an hour; 12 GB, which are free again afterwards
     make release-check TORCH="torch==2.13.0 torchvision==0.28.0"     # where the newest is too big
     make release-check DIST=dist      # keeps the two files that were checked
+    python tools/release_check.py --python 3.12                      # one row of the table
     python tools/release_check.py --tag v0.1.0                       # only: does this tag fit?
 
 From a clone of HEAD come an sdist and a wheel; the wheel made from the sdist is that of the tree.
@@ -178,18 +179,21 @@ def show(rows):
     for words in lines:
         print('  '.join(w.ljust(n) for w,n in zip(words, wide)).rstrip(), flush=True)
 
-def main(torch, dist):
-    pythons = [python for v in PYTHONS if (python := interpreter(v))]
-    missing = [v for v in PYTHONS if not interpreter(v)]
+def main(torch, dist, only):
+    asked = [only] if only else PYTHONS
+    pythons = [python for v in asked if (python := interpreter(v))]
+    missing = [v for v in asked if not interpreter(v)]
     if not pythons:
-        stop(f"none of Python {', '.join(PYTHONS)} is at hand")
+        stop(f"none of Python {', '.join(asked)} is at hand")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         wheel = build(home, dist)
         cfg = settings(home/'source')
         lowest = floors(' '.join(cfg[f'{name}requirements'] for name in ('', 'pack_', 'export_')))
         newest = torch or 'the newest'
-        runs = [(pythons[0], 'the lowest', lowest), *[(p, newest, torch.split()) for p in pythons]]
+        runs = [(p, newest, torch.split()) for p in pythons]
+        if not only:
+            runs.insert(0, (pythons[0], 'the lowest', lowest))
         rows = []
         try:
             for run in runs:
@@ -205,6 +209,7 @@ if __name__=='__main__':
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--torch', default='', help='versions to take in place of the newest')
     parser.add_argument('--dist', help='a folder for the sdist and the wheel that were checked')
+    parser.add_argument('--python', help='only this one, such as 3.12, and not the lowest versions')
     parser.add_argument('--tag', help='only look whether this tag fits version and changelog')
     said = parser.parse_args()
     if said.tag:
@@ -212,4 +217,4 @@ if __name__=='__main__':
         if why := misfit(said.tag, settings(ROOT)['version'], log):
             stop(why)
     else:
-        main(said.torch, said.dist)
+        main(said.torch, said.dist, said.python)
